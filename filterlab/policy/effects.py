@@ -1,0 +1,84 @@
+"""What must happen on the wire: the engine gives these values, a switch acts on them.
+
+`Engine.receive` answers each frame with a list of these. A box in the path has
+exactly one of `Forward` or `DropFrame` for the frame itself; a box beside the path
+gives neither, because its frame has already gone on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal
+
+from filterlab.inspection.flow import FlowKey
+from filterlab.policy.verdict import Decision
+
+
+class Side(StrEnum):
+    """A side of an exchange: subscribers are inside, the rest of the world outside."""
+
+    INSIDE = "inside"
+    OUTSIDE = "outside"
+
+    @property
+    def other(self) -> Side:
+        """The side across the exchange."""
+        return Side.OUTSIDE if self is Side.INSIDE else Side.INSIDE
+
+
+@dataclass(frozen=True, slots=True)
+class Forward:
+    """This frame goes on, unchanged."""
+
+
+@dataclass(frozen=True, slots=True)
+class DropFrame:
+    """This frame ends here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inject:
+    """A forged frame (a whole Ethernet frame) leaves towards one side."""
+
+    frame: bytes
+    towards: Side
+    delay_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A rate limit; flows with the same `share` share one meter."""
+
+    kbit_s: int
+    burst_kbit: int
+    share: str
+
+
+@dataclass(frozen=True, slots=True)
+class Settle:
+    """The flow is decided: from now on the switch alone handles it.
+
+    `key` says which packets, `match` how much of the key counts: "4-tuple" this
+    connection only, "3-tuple" any client port, "2-tuple" the two hosts. `seconds` of
+    None lasts until the flow is idle for `idle_seconds`.
+    """
+
+    flow: FlowKey
+    action: Literal["forward", "drop", "limit"]
+    match: Literal["2-tuple", "3-tuple", "4-tuple"] = "4-tuple"
+    limit: Limit | None = None
+    to_server: bool = True
+    to_client: bool = True
+    seconds: float | None = None
+    idle_seconds: float = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """One line for `decisions.jsonl`."""
+
+    decision: Decision
+
+
+Effect = Forward | DropFrame | Inject | Settle | Log
