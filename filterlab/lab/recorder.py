@@ -146,7 +146,7 @@ def outputs(arguments: list[str]) -> list[Output]:
             groups.append([])
         else:
             groups[-1].append(argument)
-    return [Output(group[0], int(group[1]), group[2:]) for group in groups]
+    return [Output(group[0], int(group[1]), group[2:]) for group in groups if group]
 
 
 def record(files: list[Output]) -> None:
