@@ -1,0 +1,369 @@
+"""Programs that the lab runs in its nodes: started, watched, and ended for certain.
+
+Each runs in its node's namespaces, in a folder and session of its own, with an
+environment that owes nothing to the user's (a proxy variable there would change what
+a probe means), and with its output in one file.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from filterlab.lab.clock import NotInTime, wait_for
+from filterlab.lab.logs import LOG_LIMIT_BYTES, Log, LogWriter
+from filterlab.lab.readiness import (
+    Exits,
+    Readiness,
+    listening_ports,
+    wanted_ports,
+)
+
+TAIL_LINES = 12  # what fits under an error message on a terminal of 24 lines
+READY_SECONDS = 10.0  # measured: most tools 0.1 s, one 9 s, on two idle cores
+# A daemon gets this long to write its last lines before it is ended outright.
+GRACE_SECONDS = 0.5
+_KILLED_SECONDS = 2.0  # a killed process goes at once unless the machine is stuck
+# After its end its pipe drains at once, unless something that it left behind holds it.
+_DRAIN_SECONDS = 0.2
+
+# Carried by a program and all that it starts, however they detach themselves.
+_MARK = "FILTERLAB_PROCESS"
+
+
+class Node(Protocol):
+    """A host or router of the network, as far as running programs needs it."""
+
+    @property
+    def name(self) -> str:
+        """Its name in the topology."""
+
+    @property
+    def pid(self) -> int:
+        """A process that holds its namespaces."""
+
+
+class NotReady(Exception):  # noqa: N818 - the design's word
+    """A program did not become usable: which, what was waited for, its last words."""
+
+    def __init__(self, name: str, why: str, tail: Sequence[str]) -> None:
+        said = "".join(f"\n    | {line}" for line in tail)
+        super().__init__(f"{name} {why}{said or ' (it said nothing)'}")
+        self.name = name
+        self.why = why
+        self.tail = list(tail)
+
+
+@dataclass(frozen=True, slots=True)
+class Death:
+    """A program that ended although it should run."""
+
+    name: str
+    node: str
+    why: str
+    tail: list[str]
+
+    def __str__(self) -> str:
+        said = "".join(f"\n    | {line}" for line in self.tail)
+        return f"{self.name} on {self.node} {self.why}{said}"
+
+
+def program_path() -> str:
+    """Where programs are looked for: the user's PATH, ours, and where daemons lie."""
+    ours = str(Path(sys.executable).parent)
+    folders = os.environ.get("PATH", os.defpath).split(":")
+    daemons = ["/usr/local/sbin", "/usr/sbin", "/sbin"]
+    return ":".join(dict.fromkeys([*folders, ours, *daemons]))
+
+
+def missing_programs(names: Iterable[str]) -> list[str]:
+    """Those of the programs that are not installed."""
+    path = program_path()
+    return [name for name in names if shutil.which(name, path=path) is None]
+
+
+def environment(folder: Path, more: Mapping[str, str] | None = None) -> dict[str, str]:
+    """A clean environment in which a program's home is the given folder."""
+    home = str(folder)
+    return {
+        "PATH": program_path(),
+        "LANG": "C.UTF-8",
+        "TZ": "UTC",
+        "HOME": home,
+        "TMPDIR": home,
+        "XDG_CONFIG_HOME": home,
+        "XDG_DATA_HOME": home,
+        "XDG_CACHE_HOME": home,
+        "XDG_STATE_HOME": home,
+        **(more or {}),
+    }
+
+
+def inside(node: Node, folder: Path, argv: Sequence[str]) -> list[str]:
+    """The command that runs another in a node's namespaces, in a folder.
+
+    This process's own pid stands for the namespaces that it is in already.
+    """
+    if node.pid == os.getpid():
+        return ["env", "-C", str(folder), *argv]
+    # Entering a mount namespace moves a process to its root; `env` goes back.
+    return ["mnexec", "-a", str(node.pid), "env", "-C", str(folder), *argv]
+
+
+class Process:
+    """One program in one node. Made by a `Supervisor`."""
+
+    def __init__(
+        self, name: str, argv: Sequence[str], node: Node, folder: Path, ready: Readiness
+    ) -> None:
+        self.name = name
+        self.argv = list(argv)
+        self.node = node
+        self.folder = folder
+        self.ready = ready
+        self.stop_signal = signal.SIGTERM
+        self.wanted = False
+        self._popen: subprocess.Popen[bytes] | None = None
+        self._log: Log | None = None
+
+    def start(
+        self, writer: LogWriter, log_file: Path, variables: Mapping[str, str]
+    ) -> None:
+        """Start it; raises NotReady if a port that it wants is taken in its node."""
+        for protocol, port in wanted_ports(self.ready):
+            if port in listening_ports(self.node.pid, protocol):
+                why = f"needs port {port}/{protocol}, in use on {self.node.name}"
+                raise NotReady(self.name, why, [])
+        self._log = Log(log_file, on_flood=self.kill)
+        pipe = writer.listen(self._log)
+        try:
+            self._popen = subprocess.Popen(
+                inside(self.node, self.folder, self.argv),
+                env=environment(self.folder, variables),
+                stdin=subprocess.DEVNULL,
+                stdout=pipe,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        finally:
+            os.close(pipe)
+        self.wanted = not isinstance(self.ready, Exits)
+
+    @property
+    def node_pid(self) -> int:
+        """A process that holds the node's namespaces."""
+        return self.node.pid
+
+    @property
+    def pid(self) -> int:
+        """Its process id; 0 before it is started."""
+        return self._popen.pid if self._popen else 0
+
+    @property
+    def exit_status(self) -> int | None:
+        """None while it runs; minus the signal that ended it."""
+        return self._popen.poll() if self._popen else None
+
+    @property
+    def alive(self) -> bool:
+        """Whether it runs."""
+        return self._popen is not None and self._popen.poll() is None
+
+    def log_text(self) -> str:
+        """All that it said so far."""
+        return self._log.text() if self._log else ""
+
+    def log_tail(self, lines: int = TAIL_LINES) -> list[str]:
+        """The last lines that it said."""
+        return self._log.tail(lines) if self._log else []
+
+    def wait_ready(self, within: float = READY_SECONDS) -> None:
+        """Wait until it is usable; raises NotReady if it ends before, or in time."""
+        try:
+            wait_for(f"{self.name}: {self.ready}", self._ready_or_gone, within)
+        except NotInTime:
+            why = f"was not ready after {within:g} s: waited for {self.ready}"
+            raise NotReady(self.name, why, self.log_tail()) from None
+        if self.exit_status is not None and not self.ready.met(self):
+            why = f"{self.end_text()} before it was ready: waited for {self.ready}"
+            raise NotReady(self.name, why, self._last_words())
+
+    def death(self) -> Death | None:
+        """How it ended, if it should still run."""
+        if not self.wanted or self.alive:
+            return None
+        return Death(self.name, self.node.name, self.end_text(), self._last_words())
+
+    def end_text(self) -> str:
+        """How it ended, as part of a sentence that begins with its name."""
+        status = self.exit_status
+        if self._log and self._log.flooded:
+            return f"flooded its log (more than {LOG_LIMIT_BYTES >> 20} MB): ended"
+        if status is None:
+            return "is running"
+        if status < 0:
+            return f"was ended by {signal.Signals(-status).name}"
+        return f"left with status {status}"
+
+    def ask_to_stop(self) -> None:
+        """Send its stop signal to it and all that stayed in its session's group."""
+        self.wanted = False
+        self._signal(self.stop_signal)
+
+    def kill(self) -> None:
+        """End it and its group outright."""
+        self._signal(signal.SIGKILL)
+
+    def _signal(self, number: signal.Signals) -> None:
+        # Until it is reaped its pid is its own, so nobody else can be hit.
+        if self._popen is not None and self._popen.returncode is None:
+            try:
+                os.killpg(self._popen.pid, number)
+            except ProcessLookupError:
+                return
+
+    def _ready_or_gone(self) -> bool:
+        return not self.alive or self.ready.met(self)
+
+    def _last_words(self) -> list[str]:
+        if self._log:
+            self._log.ended.wait(_DRAIN_SECONDS)
+        return self.log_tail()
+
+
+class Supervisor:
+    """Knows every program of a run; their output lies in `FOLDER/logs/NAME.log`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.logs = folder / "logs"
+        self.logs.mkdir(parents=True, exist_ok=True)
+        self.processes: list[Process] = []
+        self._writer = LogWriter()
+        self._mark = uuid.uuid4().hex
+
+    def start(
+        self,
+        name: str,
+        argv: Sequence[str],
+        node: Node,
+        *,
+        ready: Readiness,
+        folder: Path,
+        variables: Mapping[str, str] | None = None,
+        stop_signal: signal.Signals = signal.SIGTERM,
+    ) -> Process:
+        """Start a program in a node and return at once; see `Process.wait_ready`.
+
+        A program whose readiness is `Exits` may end; any other must go on running.
+        """
+        process = Process(name, argv, node, folder, ready)
+        process.stop_signal = stop_signal
+        marked = {**(variables or {}), _MARK: self._mark_of(process)}
+        process.start(self._writer, self._log_file(name), marked)
+        self.processes.append(process)
+        return process
+
+    def run(
+        self,
+        name: str,
+        argv: Sequence[str],
+        node: Node,
+        *,
+        folder: Path,
+        within: float = READY_SECONDS,
+    ) -> str:
+        """Run a command in a node to its end and return what it said.
+
+        Raises NotReady with its last lines if it fails or takes too long.
+        """
+        process = self.start(name, argv, node, ready=Exits(0), folder=folder)
+        try:
+            process.wait_ready(within)
+        except NotReady as error:
+            self.stop([process])
+            why = f"`{shlex.join(argv)}` on {node.name} {error.why}"
+            raise NotReady(name, why, error.tail) from None
+        process._last_words()
+        self.processes.remove(process)
+        return process.log_text()
+
+    def died(self) -> list[Death]:
+        """Programs that ended although they should run."""
+        deaths = [process.death() for process in self.processes]
+        return [death for death in deaths if death is not None]
+
+    def stop(
+        self, processes: Sequence[Process], grace_seconds: float = GRACE_SECONDS
+    ) -> None:
+        """End these programs and all that they started, for certain."""
+        for process in processes:
+            process.ask_to_stop()
+        self._await_end(processes, grace_seconds)
+        for process in processes:
+            process.kill()
+        self._await_end(processes, _KILLED_SECONDS)
+        self._kill_stragglers({self._mark_of(process) for process in processes})
+
+    def stop_all(self, grace_seconds: float = GRACE_SECONDS) -> None:
+        """End every program of the run."""
+        self.stop(self.processes, grace_seconds)
+        self._writer.close()
+
+    def __enter__(self) -> Supervisor:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop_all()
+
+    def _mark_of(self, process: Process) -> str:
+        return f"{self._mark}/{id(process):x}"
+
+    def _log_file(self, name: str) -> Path:
+        plain = "".join(c if c.isalnum() or c in "-._" else "_" for c in name)
+        path = self.logs / f"{plain}.log"
+        number = 1
+        while path.exists():
+            number += 1
+            path = self.logs / f"{plain}.{number}.log"
+        return path
+
+    @staticmethod
+    def _await_end(processes: Sequence[Process], within: float) -> None:
+        end = time.monotonic() + within
+        for process in processes:
+            if not process.alive:
+                continue
+            handle = os.pidfd_open(process.pid)
+            left = max(0.0, end - time.monotonic())
+            select.select([handle], [], [], left)
+            os.close(handle)
+
+    @staticmethod
+    def _kill_stragglers(marks: set[str]) -> None:
+        for folder in Path("/proc").glob("[0-9]*"):
+            try:
+                variables = (folder / "environ").read_bytes().decode(errors="replace")
+            except OSError:  # it has ended, or is not ours to read
+                continue
+            for variable in variables.split("\0"):
+                key, _, value = variable.partition("=")
+                if key == _MARK and value in marks:
+                    _kill(int(folder.name))
+
+
+def _kill(pid: int) -> None:
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return
