@@ -137,7 +137,7 @@ _LAB_ERRNOS = frozenset({errno.ENOENT, errno.ENODEV})
 
 
 def is_of_network(error: BaseException) -> bool:
-    """Whether the network, or who is in it, caused `error`; else it is the lab's bug."""
+    """Whether the network, or who is in it, caused `error`; else it is our fault."""
     if isinstance(error, OSError) and error.errno in _LAB_ERRNOS:
         return isinstance(error, ssl.SSLError)
     return isinstance(error, _NETWORK_ERRORS)

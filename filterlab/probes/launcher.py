@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import Future
+from contextlib import suppress
 from types import TracebackType
 from typing import Any
 
@@ -41,6 +42,7 @@ class Launcher:
                 stdin=subprocess.DEVNULL,
             )
         self._lock = threading.Lock()
+        self._sending = threading.Lock()
         self._waiting: dict[int, Future[ProbeResult]] = {}
         self._count = 0
         self._gone = False
@@ -55,6 +57,7 @@ class Launcher:
         The future's result is `broken` if the probe's process dies or overstays.
         """
         future: Future[ProbeResult] = Future()
+        future.set_running_or_notify_cancel()  # a fork cannot be called back
         with self._lock:
             if self._gone:
                 future.set_result(broken("the probes' process has ended"))
@@ -62,16 +65,16 @@ class Launcher:
             number = self._count
             self._count += 1
             self._waiting[number] = future
-            order = {
-                "id": number,
-                "pid": pid,
-                "request": request.as_json(),
-                "seconds": request.timeouts.whole + _MARGIN_SECONDS,
-            }
-            try:
-                self._link.sendall(json.dumps(order).encode() + b"\n")
-            except OSError:  # it is dying; the reading thread tells everybody
-                return future
+        order = {
+            "id": number,
+            "pid": pid,
+            "request": request.as_json(),
+            "seconds": request.timeouts.whole + _MARGIN_SECONDS,
+        }
+        # A lock of its own: the reading thread must go on while this one is held up.
+        # An error means that the process is dying; the reading thread tells everybody.
+        with self._sending, suppress(OSError):
+            self._link.sendall(json.dumps(order).encode() + b"\n")
         return future
 
     def _read(self) -> None:
