@@ -1,0 +1,386 @@
+"""The models of a scenario file: topology, services, clients, timeline, probes.
+
+A model says what one mapping may hold. What must hold between mappings is in
+`filterlab.scenario.checks`.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Self
+from urllib.parse import urlsplit
+
+from pydantic import (
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    WithJsonSchema,
+    model_validator,
+)
+
+from filterlab.policy.rules import Policy
+from filterlab.scenario.facts import Scalar
+from filterlab.scenario.item import Item
+from filterlab.scenario.outcomes import OUTCOMES
+from filterlab.scenario.problem import Problem, listed
+from filterlab.scenario.timeline import Phase
+from filterlab.scenario.values import (
+    ClockRate,
+    HostName,
+    KbitS,
+    NodeName,
+    Reads,
+    Seconds,
+    Share,
+    Shares,
+    SizeBytes,
+    Truth,
+    Unreadable,
+    Words,
+    decimal,
+    one_or_more,
+    text,
+    whole_number,
+    word_of,
+)
+
+# Transport and port of what a service speaks: IANA's, and iperf3's default.
+PORTS: dict[str, tuple[tuple[str, int], ...]] = {
+    "http": (("tcp", 80),),
+    "https": (("tcp", 443),),
+    "h3": (("udp", 443),),
+    "dns": (("udp", 53), ("tcp", 53)),
+    "dot": (("tcp", 853),),
+    "doh": (("tcp", 443),),
+    "smtp": (("tcp", 25),),
+    "iperf": (("tcp", 5201), ("udp", 5201)),
+    "bulk": (),  # a large object that the service's web server has
+}
+RESOLVERS = ("dns", "dot", "doh")
+KINDS = ("fetch", "resolve", "connect", "throughput")
+RESULTS = ("outcome", "reaches", "kbit_s", "slower_than_control", "rule")
+_SCHEMES = {"http", "https"}
+_RESOLVER_SCHEMES = {"udp", "tcp", "tls", "https"}
+
+
+def _url(value: Any) -> str:
+    written = text(value)
+    try:
+        parts = urlsplit(written)
+        sound = parts.scheme in _SCHEMES and parts.hostname and parts.port != 0
+    except ValueError:
+        sound = False
+    if not sound or re.search(r"\s", written):
+        raise Unreadable("an address such as https://news.example/")
+    return written
+
+
+def _endpoint(value: Any) -> str:
+    host, _, port = text(value).rpartition(":")
+    if not host or not port.isascii() or not port.isdigit():
+        raise Unreadable("a host and a port, such as news.example:443")
+    if not 1 <= int(port[:6]) <= 65535:
+        raise Unreadable("a port from 1 to 65535 after the host")
+    return str(value).strip().lower()
+
+
+def _resolver(value: Any) -> str:
+    written = text(value)
+    if "://" in written:
+        try:
+            parts = urlsplit(written)
+            sound = parts.scheme in _RESOLVER_SCHEMES and parts.hostname
+        except ValueError:
+            sound = False
+        if not sound:
+            raise Unreadable("a service, or udp://, tcp://, tls:// or https://HOST")
+    return written
+
+
+def _scalar(value: Any) -> Scalar:
+    """A topology's parameter, as `mn` reads those of its command line."""
+    if isinstance(value, list):
+        return ",".join(str(_scalar(part)) for part in value)
+    written = text(value)
+    for kind in (int, float):
+        try:
+            return kind(written)
+        except ValueError:
+            continue
+    return written
+
+
+_WORDS = WithJsonSchema(
+    {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
+)
+Parameter = Annotated[
+    Any, Reads(_scalar, type=["string", "number", "boolean", "array"])
+]
+Url = Annotated[str, Reads(_url)]
+Endpoint = Annotated[str, Reads(_endpoint)]
+Resolver = Annotated[str, Reads(_resolver)]
+Spoken = Annotated[str, word_of(*PORTS)]
+Port = Annotated[int, whole_number(1, 65535, "a port")]
+Several = Annotated[tuple[Words, ...], BeforeValidator(one_or_more), _WORDS]
+Factor = Annotated[
+    float, Reads(decimal(1, 1_000_000, "a factor"), type="number", minimum=1)
+]
+
+
+class Reference(Item):
+    """Where something is known from: a report, a paper, a page."""
+
+    title: Words = ""
+    url: Words = ""
+    date: Words = ""
+
+    @classmethod
+    def unfold(cls, value: Any) -> Any:
+        """A bare text is a title."""
+        return {"title": value} if isinstance(value, str) else value
+
+
+class Topology(Item):
+    """A topology by name, and its parameters."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    __pydantic_extra__: dict[str, Parameter] = Field(init=False)
+
+    use: Words
+
+    @property
+    def parameters(self) -> dict[str, Scalar]:
+        """The parameters that the file gives, as `mn` would pass them."""
+        return dict(self.__pydantic_extra__ or {})
+
+
+class Service(Item):
+    """A server: where it stands and what it speaks."""
+
+    at: Words
+    speaks: Annotated[
+        tuple[Spoken, ...],
+        BeforeValidator(one_or_more),
+        WithJsonSchema({"type": "array", "items": {"enum": list(PORTS)}}),
+    ]
+    size_bytes: SizeBytes = Field(10_000_000, alias="size")
+    ports: dict[Spoken, Port] = Field(default_factory=dict)
+
+    def endpoints(self, spoken: str) -> tuple[tuple[str, int], ...]:
+        """Transport and port of what is spoken."""
+        return tuple(
+            (transport, self.ports.get(spoken, port))
+            for transport, port in PORTS[spoken]
+        )
+
+
+class Client(Item):
+    """A subscriber of one ISP, or a host at a place."""
+
+    isp: Annotated[int, whole_number(1, 1000, "the number of an ISP,")] | None = None
+    at: Words | None = None
+    resolver: Words | None = None
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        if (self.isp is None) == (self.at is None):
+            says = "lacks a place" if self.at is None else "has two places"
+            raise Unreadable("either 'isp' or 'at'", says=says, kind="one-of")
+        return self
+
+    @property
+    def place_name(self) -> str:
+        """The place of the topology at which the client is."""
+        return self.at if self.at is not None else f"isp{self.isp}"
+
+
+class Moment(Item):
+    """A change of policy: when, at which exchanges, to which policy."""
+
+    at_seconds: Seconds = Field(alias="at")
+    phase: Words | None = None
+    exchanges: Several = Field(("all",), alias="exchange")
+    policy: Words
+
+
+class Probe(Item):
+    """What one client tries, and how."""
+
+    client: Words = Field(alias="from")
+    fetch: Url | None = None
+    resolve: HostName | None = None
+    connect: Endpoint | None = None
+    throughput: Words | None = None
+    through: Words | None = None
+    resolver: Resolver | None = None
+    http: Annotated[str, word_of("1.1", "2", "3")] | None = None
+    repeat: Annotated[int, whole_number(1, 10_000)] = 1
+    innocent: Truth = False
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        given = [kind for kind in KINDS if getattr(self, kind) is not None]
+        if len(given) != 1:
+            says = "has nothing to try"
+            if given:
+                says = f"tries {listed(given, 'and')} at once"
+            expected = f"one of {listed(KINDS, 'and')}"
+            raise Unreadable(expected, says=says, kind="one-of")
+        if self.throughput is not None and "://" in self.throughput:
+            _url(self.throughput)
+        return self
+
+    @property
+    def from_(self) -> str:
+        """The name of the client that tries."""
+        return self.client
+
+    @property
+    def kind(self) -> str:
+        """What is tried: fetch, resolve, connect or throughput."""
+        return next(kind for kind in KINDS if getattr(self, kind) is not None)
+
+    @property
+    def target(self) -> str:
+        """What it is tried on: a URL, a name, a host and port, or a service."""
+        return str(getattr(self, self.kind))
+
+    @property
+    def host(self) -> str:
+        """The host name or address in the target."""
+        if "://" in self.target:
+            return urlsplit(self.target).hostname or ""
+        if self.kind == "connect":
+            return self.target.rpartition(":")[0].strip("[]")
+        return self.target
+
+
+class Limits(Item):
+    """Bounds of a rate."""
+
+    below: KbitS | None = None
+    above: KbitS | None = None
+
+    @model_validator(mode="after")
+    def _some(self) -> Self:
+        if self.below is None and self.above is None:
+            raise Unreadable("'below', 'above' or both", says="is empty", kind="one-of")
+        low, high = self.above, self.below
+        if low is not None and high is not None and low >= high:
+            raise Unreadable("'above' to be less than 'below'", says="holds no rate")
+        return self
+
+    @classmethod
+    def unfold(cls, value: Any) -> Any:
+        """Bare numbers are kbit/s, as the key says."""
+        if not isinstance(value, dict):
+            return value
+        return {
+            key: f"{part} kbit/s" if isinstance(part, str) and part.isdigit() else part
+            for key, part in value.items()
+        }
+
+
+class Expectation(Item):
+    """What should come of a probe, in some phases or in all."""
+
+    probe: Words
+    during: Several = ()
+    outcome: Annotated[str, word_of(*OUTCOMES)] | None = None
+    reaches: Truth | None = None
+    kbit_s: Limits | None = None
+    slower_than_control: Factor | None = None
+    rule: Words | None = None
+    at_least: Share | None = None
+    between: Shares | None = None
+
+    @model_validator(mode="after")
+    def _some_result(self) -> Self:
+        if all(getattr(self, result) is None for result in RESULTS):
+            expected = f"at least one of {listed(RESULTS, 'and')}"
+            raise Unreadable(expected, says="expects nothing", kind="one-of")
+        if self.at_least is not None and self.between is not None:
+            says = "has both 'at_least' and 'between'"
+            raise Unreadable("one of them", says=says, kind="one-of")
+        return self
+
+    @property
+    def share(self) -> tuple[float, float]:
+        """The least and the most part of the repeats that must come out so."""
+        if self.between is not None:
+            return self.between
+        return (1.0 if self.at_least is None else self.at_least, 1.0)
+
+    @property
+    def text(self) -> str:
+        """The expectation as a sentence."""
+        says = []
+        if self.outcome is not None:
+            says.append(f"comes to {self.outcome}")
+        if self.reaches is not None:
+            says.append("gets through" if self.reaches else "does not get through")
+        if self.kbit_s is not None and self.kbit_s.above is not None:
+            says.append(f"has more than {self.kbit_s.above:,} kbit/s")
+        if self.kbit_s is not None and self.kbit_s.below is not None:
+            says.append(f"has less than {self.kbit_s.below:,} kbit/s")
+        if self.slower_than_control is not None:
+            factor = self.slower_than_control
+            says.append(f"is {factor:g} times slower than its control")
+        if self.rule is not None:
+            says.append(f"meets the rule {self.rule}")
+        when = listed(self.during, "and") or "every phase"
+        often = ""
+        if self.between is not None:
+            often = f" in {self.between[0]:.0%} to {self.between[1]:.0%} of the tries"
+        elif self.at_least is not None:
+            often = f" in {self.at_least:.0%} of the tries or more"
+        return f"{self.probe} {listed(says, 'and')} during {when}{often}"
+
+
+class Scenario(Item):
+    """A whole scenario file."""
+
+    title: Words
+    sources: list[Reference] = Field(default_factory=list)
+    topology: Topology
+    services: dict[HostName, Service] = Field(default_factory=dict)
+    clients: dict[NodeName, Client]
+    timeline: list[Moment] = Field(default_factory=list)
+    probes: dict[Words, Probe]
+    expect: list[Expectation] = Field(default_factory=list)
+    clock: ClockRate = 1.0
+    seed: Annotated[int, whole_number(0, 2**63 - 1)] = 1
+    controller: Words | None = None
+
+    _phases: tuple[Phase, ...] = PrivateAttr(default=())
+    _policies: dict[str, Policy] = PrivateAttr(default_factory=dict)
+
+    @property
+    def phases(self) -> tuple[Phase, ...]:
+        """The stretches of the timeline, in order."""
+        return self._phases
+
+    @property
+    def policies(self) -> dict[str, Policy]:
+        """Every policy that the timeline names, by its id."""
+        return self._policies
+
+    def phases_of(self, expectation: Expectation) -> tuple[Phase, ...]:
+        """The phases that an expectation is about."""
+        if not expectation.during:
+            return self.phases
+        return tuple(
+            phase
+            for phase in self.phases
+            if any(phase.is_meant_by(word, self.phases) for word in expectation.during)
+        )
+
+    def problem_at(
+        self, item: Item, message: str, *keys: str, expected: str = "", help: str = ""
+    ) -> Problem:
+        """A problem at an item of this scenario, or at a key of the item.
+
+        For checks that need more than the file: the map's, for example.
+        """
+        return Problem("hook", item.place(*keys), message, expected, help)
