@@ -7,7 +7,17 @@ from ipaddress import ip_address
 from typing import Any
 
 TCP, UDP, ICMP, ICMPV6 = 6, 17, 1, 58  # IANA protocol numbers
-PROTOCOL_NAMES = {TCP: "tcp", UDP: "udp", ICMP: "icmp", ICMPV6: "icmpv6"}
+PROTOCOL_NAMES = {
+    TCP: "tcp",
+    UDP: "udp",
+    ICMP: "icmp",
+    ICMPV6: "icmpv6",
+    50: "esp",
+    47: "gre",
+}
+
+Ends = tuple[int, bytes, int, bytes, int]
+"""Protocol, client, client port, server, server port: a flow's name in the table."""
 
 
 @dataclass(frozen=True, slots=True)

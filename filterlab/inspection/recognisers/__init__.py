@@ -1,0 +1,1 @@
+"""What a flow is: one recogniser a file, each with its limits and its source."""

@@ -1,0 +1,110 @@
+"""What is known of each flow, and the table that remembers it.
+
+A flow is found by its five values in either direction. The table forgets a flow that
+has been idle too long, and takes no new ones when it is full: state belongs to the
+flow, so forgetting it forgets everything about it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from enum import Enum
+
+from filterlab.inspection.flow import Ends, FlowKey
+from filterlab.inspection.watch import Watch
+
+
+class State(Enum):
+    """What is done with the frames of a flow."""
+
+    OPEN = "undecided: look at each frame"
+    FORWARD = "every frame goes on"
+    DROP = "every frame ends here"
+
+
+class Flow:
+    """What is known of one flow; `watch` is None when there is nothing to look for."""
+
+    __slots__ = (
+        "block_told",
+        "client_inside",
+        "each_message",
+        "ends",
+        "first_rule",
+        "isn",
+        "last_seen",
+        "settled",
+        "settles",
+        "state",
+        "watch",
+    )
+
+    def __init__(self, ends: Ends, now: float, client_inside: bool) -> None:
+        self.ends = ends
+        self.last_seen = now
+        self.client_inside = client_inside
+        self.state = State.OPEN
+        self.watch: Watch | None = None
+        self.first_rule = 0  # rules before this one are known to be false
+        self.isn: int | None = None  # initial sequence number of the client's SYN
+        self.settles = True  # a switch can tell this flow's frames by their headers
+        self.settled = False  # a switch has been told
+        self.each_message = False  # every datagram is decided on its own
+        self.block_told = 0  # number of the residual block that was last logged
+
+    @property
+    def key(self) -> FlowKey:
+        """The two ends, as decisions and switch entries name them."""
+        return FlowKey(*self.ends)
+
+
+class FlowTable:
+    """All flows, found in either direction; bounded in number and in idle time."""
+
+    __slots__ = ("_due", "_flows", "_idle_seconds", "_most")
+
+    def __init__(self, most: int, idle_seconds: float) -> None:
+        self._flows: dict[Ends, Flow] = {}
+        # In the order in which they must be looked at again: a flow that was used
+        # meanwhile goes to the back, so using a flow costs nothing here.
+        self._due: deque[tuple[float, Flow]] = deque()
+        self._most = most
+        self._idle_seconds = idle_seconds
+
+    def __len__(self) -> int:
+        return len(self._flows)
+
+    def get(self, ends: Ends) -> Flow | None:
+        """The flow whose client, as first seen, is the first end given."""
+        return self._flows.get(ends)
+
+    def add(self, flow: Flow, now: float) -> bool:
+        """Remember a flow; False if the table is full of flows that are not idle."""
+        if len(self._flows) >= self._most:
+            self.expire(now)
+            if len(self._flows) >= self._most:
+                return False
+        self._flows[flow.ends] = flow
+        self._due.append((now + self._idle_seconds, flow))
+        return True
+
+    def is_idle(self, flow: Flow, now: float) -> bool:
+        """Whether nothing has been seen of the flow for too long."""
+        return now - flow.last_seen > self._idle_seconds
+
+    def remove(self, flow: Flow) -> None:
+        """Forget one flow."""
+        if self._flows.get(flow.ends) is flow:
+            del self._flows[flow.ends]
+
+    def expire(self, now: float) -> None:
+        """Forget every flow that has been idle too long."""
+        due = self._due
+        while due and due[0][0] < now:
+            _, flow = due.popleft()
+            if self._flows.get(flow.ends) is not flow:
+                continue
+            if self.is_idle(flow, now):
+                del self._flows[flow.ends]
+            else:
+                due.append((max(now, flow.last_seen + self._idle_seconds), flow))

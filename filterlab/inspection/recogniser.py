@@ -1,0 +1,78 @@
+"""What every recogniser is: bytes of one flow in, a finding out.
+
+A recogniser is made for one flow and holds that flow's state. It is fed what the box
+could read, piece by piece, and answers with a finding, NEED_DATA or NOT_MINE; it says
+NEED_DATA rather than guess, and no bytes make it raise. Once it has answered with a
+finding or NOT_MINE it is not asked again. A datagram is always fed whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import ClassVar, Literal, Protocol
+
+
+class Direction(Enum):
+    """Which way the bytes go."""
+
+    TO_SERVER = "to server"
+    TO_CLIENT = "to client"
+
+
+class Answer(Enum):
+    """What a recogniser says when it has found nothing."""
+
+    NEED_DATA = "more bytes are needed to say"
+    NOT_MINE = "this flow is something else"
+
+
+NEED_DATA: Literal[Answer.NEED_DATA] = Answer.NEED_DATA
+NOT_MINE: Literal[Answer.NOT_MINE] = Answer.NOT_MINE
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a flow is, and the fields read from it (keys of `fields.FIELDS`).
+
+    `message` holds the bytes that an answer is forged from, where one can be.
+    """
+
+    protocol: str
+    fields: Mapping[str, tuple[str, ...]]
+    message: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How carefully a box reads what the transport gave it."""
+
+    joins_records: bool = True  # a TLS message spread over several records
+
+
+class Recogniser(Protocol):
+    """One protocol's recogniser; a class with these is all that a new one needs."""
+
+    name: ClassVar[str]
+    transports: ClassVar[frozenset[int]]  # IANA protocol numbers
+    byte_limit: ClassVar[int]  # it answers before it has been fed more than this
+    each_message: ClassVar[bool]  # every datagram of a flow is a question of its own
+    source: ClassVar[str]
+    false_positives: ClassVar[str]
+
+    def __init__(self, transport: int, reading: Reading) -> None:
+        """Start on a flow of this transport."""
+
+    def feed(self, direction: Direction, data: bytes) -> Finding | Answer:
+        """Take the next bytes of one direction."""
+        ...
+
+    def conclude(self) -> Finding | Answer:
+        """Nothing more will come: what the bytes so far say (never NEED_DATA)."""
+        ...
+
+
+def host_name(raw: bytes) -> str:
+    """A host name as rules compare it: lower case, without a trailing dot."""
+    return raw.decode("latin-1").strip().lower().removesuffix(".")

@@ -1,0 +1,167 @@
+"""Watches one flow: what the box reads of it, and what has been found so far.
+
+The plan, shared by all flows of a box, says how carefully it reads. A box that reads
+`piecewise` gives every packet or segment to fresh recognisers, so nothing is known of
+a flow for good until its limits are reached; one that assembles feeds each recogniser
+the stream until it has answered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from filterlab.inspection.flow import TCP
+from filterlab.inspection.packet import SYN, Packet
+from filterlab.inspection.recogniser import (
+    NEED_DATA,
+    Answer,
+    Direction,
+    Finding,
+    Reading,
+    Recogniser,
+)
+from filterlab.inspection.stream import InOrder, Reassembly
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How a box reads the flows of one transport, and what it looks for in them."""
+
+    transport: int
+    recognisers: tuple[type[Recogniser], ...]
+    piecewise: bool = False
+    ordered: bool = True
+    reading: Reading = field(default_factory=Reading)
+    inspect_bytes: int = 16_384
+    inspect_packets: int = 64
+
+
+class Watch:
+    """The reading of one flow; `found` and `pending` are what conditions ask."""
+
+    __slots__ = (
+        "_live",
+        "_plan",
+        "_to_client",
+        "_to_server",
+        "bytes_seen",
+        "found",
+        "packets_seen",
+        "pending",
+    )
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._live: dict[str, Recogniser] | None = None
+        self._to_server: InOrder | Reassembly | None = None
+        self._to_client: InOrder | Reassembly | None = None
+        self.found: dict[str, Finding] = {}
+        self.pending = {recogniser.name for recogniser in plan.recognisers}
+        self.bytes_seen = 0
+        self.packets_seen = 0
+
+    def values(self, key: str) -> tuple[str, ...] | None:
+        """What was found for a field; None if no finding has it."""
+        for finding in self.found.values():
+            if key in finding.fields:
+                return finding.fields[key]
+        return None
+
+    @property
+    def each_message(self) -> bool:
+        """Whether this flow's datagrams are questions of their own."""
+        return self._plan.transport != TCP and any(
+            r.each_message and r.name in self.found for r in self._plan.recognisers
+        )
+
+    def look(self, packet: Packet, from_client: bool) -> bool:
+        """Read one packet; true if something is known now that was not before."""
+        data = packet.payload
+        if packet.protocol == TCP:
+            data = self._in_order(packet, from_client, data)
+        if not data:
+            return False
+        self.bytes_seen += len(data)
+        self.packets_seen += 1
+        direction = Direction.TO_SERVER if from_client else Direction.TO_CLIENT
+        changed = (
+            self._feed_piece(direction, data)
+            if self._plan.piecewise
+            else self._feed(direction, data)
+        )
+        if self._spent():
+            self.conclude()
+            return True
+        return changed
+
+    def server_expects(self) -> int | None:
+        """The next sequence number of the client's stream, where it is followed."""
+        return None if self._to_server is None else self._to_server.next_seq
+
+    def conclude(self) -> None:
+        """Stop looking: what is not known by now is not there."""
+        for name, recogniser in (self._live or {}).items():
+            self._take(name, recogniser.conclude())
+        self._live = {}
+        self.pending.clear()
+
+    def _spent(self) -> bool:
+        return (
+            self.bytes_seen >= self._plan.inspect_bytes
+            or self.packets_seen >= self._plan.inspect_packets
+        )
+
+    def _in_order(self, packet: Packet, from_client: bool, data: bytes) -> bytes:
+        if not self._plan.ordered:
+            return data
+        stream = self._to_server if from_client else self._to_client
+        if stream is None:
+            if not data and not packet.flags & SYN:
+                return b""
+            stream = self._new_stream()
+            if from_client:
+                self._to_server = stream
+            else:
+                self._to_client = stream
+        seq = packet.seq
+        if packet.flags & SYN:
+            seq = (seq + 1) & 0xFFFFFFFF
+            stream.begin(seq)
+        return stream.push(seq, data) if data else b""
+
+    def _new_stream(self) -> InOrder | Reassembly:
+        if self._plan.piecewise:
+            return InOrder()
+        return Reassembly(self._plan.inspect_bytes)
+
+    def _recognisers(self) -> Iterable[Recogniser]:
+        plan = self._plan
+        return (make(plan.transport, plan.reading) for make in plan.recognisers)
+
+    def _feed(self, direction: Direction, data: bytes) -> bool:
+        if self._live is None:
+            self._live = {r.name: r for r in self._recognisers()}
+        changed = False
+        for name, recogniser in tuple(self._live.items()):
+            said = recogniser.feed(direction, data)
+            if said is NEED_DATA:
+                continue
+            del self._live[name]
+            self.pending.discard(name)
+            self._take(name, said)
+            changed = True
+        return changed
+
+    def _feed_piece(self, direction: Direction, data: bytes) -> bool:
+        self.found.clear()
+        for recogniser in self._recognisers():
+            said = recogniser.feed(direction, data)
+            if said is NEED_DATA:
+                said = recogniser.conclude()
+            self._take(recogniser.name, said)
+        return bool(self.found)
+
+    def _take(self, name: str, said: Finding | Answer) -> None:
+        if isinstance(said, Finding):
+            self.found[name] = said

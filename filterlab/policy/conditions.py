@@ -1,0 +1,260 @@
+"""Turns a rule's condition into a question to a flow: true, false, or not known yet.
+
+Packet fields are known from the first packet. A finding is not known (None) while its
+recogniser may still speak, and false once it cannot. `all` is false as soon as one
+part is, `any` true as soon as one is (Kleene's three-valued logic).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import Any
+
+from filterlab.inspection.fields import FIELDS
+from filterlab.inspection.flow import PROTOCOL_NAMES, TCP, UDP
+from filterlab.inspection.flow_table import Flow
+from filterlab.policy.matching import (
+    matches_address,
+    matches_name,
+    matches_number,
+    matches_text,
+)
+from filterlab.policy.rules import (
+    AllOf,
+    AnyOf,
+    Condition,
+    Match,
+    Names,
+    Networks,
+    Not,
+    Numbers,
+    Texts,
+    Wanted,
+)
+
+Test = Callable[[Flow], bool | None]
+_Value = bytes | int | str
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A condition made ready: its test, and once it is true, what made it so."""
+
+    test: Test
+    why: Callable[[Flow], dict[str, str]]
+
+
+ANY_RECOGNISER = ""  # what the field `protocol` names: every recogniser may find it
+
+
+def _port(flow: Flow, protocols: tuple[int, ...]) -> tuple[int, ...]:
+    protocol, _, _, _, port = flow.ends
+    return (port,) if port and protocol in protocols else ()
+
+
+_Read = Callable[[Flow], tuple[_Value, ...]]
+_PACKET_FIELDS: dict[str, _Read] = {
+    "ip.src": lambda flow: (flow.ends[1],),
+    "ip.dst": lambda flow: (flow.ends[3],),
+    "ip.addr": lambda flow: (flow.ends[1], flow.ends[3]),
+    "ip.version": lambda flow: (4 if len(flow.ends[1]) == 4 else 6,),
+    "ip.proto": lambda flow: (PROTOCOL_NAMES.get(flow.ends[0], str(flow.ends[0])),),
+    "tcp.dstport": lambda flow: _port(flow, (TCP,)),
+    "udp.dstport": lambda flow: _port(flow, (UDP,)),
+    "port": lambda flow: _port(flow, (TCP, UDP)),
+}
+
+
+def compile_condition(condition: Condition | None) -> Question:
+    """The question that a condition asks; None is true of everything."""
+    match condition:
+        case None:
+            return Question(lambda flow: True, lambda flow: {})
+        case Match():
+            return _compile_match(condition)
+        case AllOf(parts):
+            questions = [compile_condition(part) for part in parts]
+            test = all_of(*(question.test for question in questions))
+            return Question(test, _all_reasons(questions))
+        case AnyOf(parts):
+            questions = [compile_condition(part) for part in parts]
+            test = _any_of([question.test for question in questions])
+            return Question(test, _all_reasons(questions))
+        case Not(part):
+            return Question(_not(compile_condition(part).test), lambda flow: {})
+
+
+def has_found(recogniser: str) -> Test:
+    """True once this recogniser has a finding."""
+
+    def test(flow: Flow) -> bool | None:
+        watch = flow.watch
+        if watch is None:
+            return False
+        if recogniser in watch.found:
+            return True
+        return None if recogniser in watch.pending else False
+
+    return test
+
+
+def all_of(*parts: Test) -> Test:
+    """True if every part is."""
+
+    def test(flow: Flow) -> bool | None:
+        answer: bool | None = True
+        for part in parts:
+            said = part(flow)
+            if said is False:
+                return False
+            if said is None:
+                answer = None
+        return answer
+
+    return test
+
+
+def recognisers_of(condition: Condition | None) -> frozenset[str]:
+    """The recognisers that a condition waits for; `ANY_RECOGNISER` for all of them."""
+    return frozenset(
+        name
+        for match in matches_of(condition)
+        if (name := FIELDS[match.field].recogniser) is not None
+    )
+
+
+def matches_of(condition: Condition | None) -> Iterator[Match]:
+    """Every match inside a condition."""
+    match condition:
+        case Match():
+            yield condition
+        case AllOf(parts) | AnyOf(parts):
+            for part in parts:
+                yield from matches_of(part)
+        case Not(part):
+            yield from matches_of(part)
+
+
+def _any_of(parts: list[Test]) -> Test:
+    def test(flow: Flow) -> bool | None:
+        answer: bool | None = False
+        for part in parts:
+            said = part(flow)
+            if said:
+                return True
+            if said is None:
+                answer = None
+        return answer
+
+    return test
+
+
+def _not(part: Test) -> Test:
+    def test(flow: Flow) -> bool | None:
+        said = part(flow)
+        return None if said is None else not said
+
+    return test
+
+
+def _all_reasons(questions: list[Question]) -> Callable[[Flow], dict[str, str]]:
+    def why(flow: Flow) -> dict[str, str]:
+        reasons: dict[str, str] = {}
+        for question in questions:
+            reasons |= question.why(flow)
+        return reasons
+
+    return why
+
+
+def _compile_match(match: Match) -> Question:
+    key = FIELDS[match.field].key
+    is_wanted = _is_wanted(match.wanted, key in _PACKET_FIELDS)
+    read = _PACKET_FIELDS.get(key)
+    if read is not None:
+        return Question(_packet_test(read, is_wanted), _reasons(key, read, is_wanted))
+    recogniser = FIELDS[key].recogniser
+    if recogniser == ANY_RECOGNISER:
+        return Question(_protocol_test(is_wanted), _reasons(key, _protocols, is_wanted))
+
+    def found(flow: Flow) -> tuple[str, ...]:
+        watch = flow.watch
+        return () if watch is None else watch.values(key) or ()
+
+    test = _finding_test(key, str(recogniser), is_wanted)
+    return Question(test, _reasons(key, found, is_wanted))
+
+
+def _is_wanted(wanted: Wanted, in_packet: bool) -> Callable[[Any], bool]:
+    match wanted:
+        case Networks():
+            return matches_address(wanted)
+        case Names():
+            return matches_name(wanted)
+        case Texts():
+            return matches_text(wanted)
+        case Numbers():
+            has_number = matches_number(wanted)
+            # Findings are texts, whatever they mean.
+            return has_number if in_packet else lambda text: has_number(int(text))
+
+
+def _packet_test(read: _Read, is_wanted: Callable[[Any], bool]) -> Test:
+    def test(flow: Flow) -> bool | None:
+        # A plain loop: this runs for every rule on every first packet.
+        for value in read(flow):  # noqa: SIM110
+            if is_wanted(value):
+                return True
+        return False
+
+    return test
+
+
+def _finding_test(key: str, recogniser: str, is_wanted: Callable[[Any], bool]) -> Test:
+    def test(flow: Flow) -> bool | None:
+        watch = flow.watch
+        if watch is None:
+            return False
+        values = watch.values(key)
+        if values is not None:
+            return any(map(is_wanted, values))
+        if recogniser in watch.pending and recogniser not in watch.found:
+            return None
+        return False
+
+    return test
+
+
+def _protocols(flow: Flow) -> tuple[str, ...]:
+    watch = flow.watch
+    if watch is None:
+        return ()
+    return tuple(finding.protocol for finding in watch.found.values())
+
+
+def _protocol_test(is_wanted: Callable[[Any], bool]) -> Test:
+    def test(flow: Flow) -> bool | None:
+        watch = flow.watch
+        if watch is None:
+            return False
+        if any(is_wanted(finding.protocol) for finding in watch.found.values()):
+            return True
+        return None if watch.pending.difference(watch.found) else False
+
+    return test
+
+
+def _reasons(
+    key: str, read: _Read, is_wanted: Callable[[Any], bool]
+) -> Callable[[Flow], dict[str, str]]:
+    def why(flow: Flow) -> dict[str, str]:
+        values = [_as_text(value) for value in read(flow) if is_wanted(value)]
+        return {key: ",".join(values)} if values else {}
+
+    return why
+
+
+def _as_text(value: _Value) -> str:
+    return str(ip_address(value) if isinstance(value, bytes) else value)

@@ -1,0 +1,95 @@
+"""Remembers whom a box goes on blocking after a rule has struck, and until when.
+
+Source: Bock et al., "Your Censor is My Censor" (WOOT 2021), Table I: 2-, 3- and
+4-tuple blocking, with and without re-arming, by null route or by forged resets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from filterlab.inspection.flow import Ends
+from filterlab.policy.rules import Policy, Residual, Rule
+
+Match = Literal["2-tuple", "3-tuple", "4-tuple"]
+_Key = tuple[Match, tuple[int | bytes, ...]]
+
+
+@dataclass(slots=True)
+class Block:
+    """One block: why, since when, until when. Numbers grow from 1."""
+
+    number: int
+    rule: Rule
+    residual: Residual
+    finding: Mapping[str, str]
+    starts: float
+    ends: float
+    settled: bool = False  # a switch has been told
+
+
+class Blocks:
+    """All blocks in force, found by the ends of a flow."""
+
+    __slots__ = ("_blocks", "_count", "_kinds")
+
+    def __init__(self, policy: Policy) -> None:
+        kinds = {rule.residual.key for rule in policy.rules if rule.residual}
+        self._kinds: tuple[Match, ...] = tuple(sorted(kinds))
+        self._blocks: dict[_Key, Block] = {}
+        self._count = 0
+
+    def __len__(self) -> int:
+        return len(self._blocks)
+
+    def add(
+        self,
+        rule: Rule,
+        residual: Residual,
+        ends: Ends,
+        now: float,
+        why: dict[str, str],
+    ) -> Block:
+        """Begin a block, or begin it again."""
+        self._count += 1
+        starts = now + residual.onset_seconds
+        block = Block(
+            self._count, rule, residual, why, starts, starts + residual.seconds
+        )
+        self._blocks[_key(residual.key, ends)] = block
+        return block
+
+    def find(self, ends: Ends, from_client: bool, now: float) -> Block | None:
+        """The block that a packet meets, which may make it last longer."""
+        for kind in self._kinds:
+            key = _key(kind, ends)
+            block = self._blocks.get(key)
+            if block is None or now < block.starts:
+                continue
+            if now >= block.ends:
+                del self._blocks[key]
+                continue
+            residual = block.residual
+            if not (residual.to_server if from_client else residual.to_client):
+                continue
+            if residual.rearm:
+                block.ends = now + residual.seconds
+            return block
+        return None
+
+    def expire(self, now: float) -> None:
+        """Forget the blocks whose time is over."""
+        over = [key for key, block in self._blocks.items() if now >= block.ends]
+        for key in over:
+            del self._blocks[key]
+
+
+def _key(kind: Match, ends: Ends) -> _Key:
+    protocol, client, client_port, server, server_port = ends
+    if kind == "2-tuple":
+        return kind, (client, server)
+    if kind == "3-tuple":
+        return kind, (protocol, client, server, server_port)
+    return kind, (protocol, client, client_port, server, server_port)
