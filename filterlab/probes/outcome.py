@@ -153,7 +153,7 @@ def _difference(
         return "dns" if wrong_answer else _blocking_of(step, explanation)
     if wrong_answer and (not result.status or _page_differs(result, control)):
         return "dns"
-    if result.kbit_s is None and _page_differs(result, control):
+    if _page_differs(result, control):
         return "http-diff"
     if _ratio(result, control) < _THROTTLED_BELOW:
         return "throttled"
@@ -161,6 +161,8 @@ def _difference(
 
 
 def _blocking_of(step: Step, explanation: Explanation) -> str:
+    if explanation.action == "throttle" and step.failure == TIMEOUT:
+        return "throttled"
     if step.name in _BLOCKING_OF_STEP:
         return _BLOCKING_OF_STEP[step.name]
     # A QUIC handshake or a tool's tunnel fails as a whole; only the finding says
@@ -172,10 +174,10 @@ def _blocking_of(step: Step, explanation: Explanation) -> str:
 
 
 def _page_differs(result: ProbeResult, control: ProbeResult) -> bool:
-    def page(of: ProbeResult) -> tuple[object, ...]:
-        return of.status, of.location, of.body_sha256
-
-    return page(result) != page(control)
+    if (result.status, result.location) != (control.status, control.location):
+        return True
+    measured = result.kbit_s is not None  # a body cut short by time has no fixed hash
+    return not measured and result.body_sha256 != control.body_sha256
 
 
 def _ratio(result: ProbeResult, control: ProbeResult) -> float:
@@ -197,7 +199,7 @@ def _blocked(
         label,
         f"{happened}{explanation.text}",
         failure=result.failure,
-        reached=blocking == "throttled",
+        reached=blocking == "throttled" and result.reached,
         blocking=blocking,
         rule=explanation.rule,
         decisions=explanation.indices,
@@ -206,7 +208,7 @@ def _blocked(
 
 
 def _what_happened(result: ProbeResult, blocking: str) -> str:
-    if blocking == "throttled":
+    if blocking == "throttled" and result.reached:
         return "it came at less than half the control's rate"
     step = result.failed_step
     if step is not None:
@@ -227,6 +229,8 @@ def _label(
     """The cell of a table."""
     step = result.failed_step
     if blocking == "throttled":
+        if step is not None:
+            return "too slow"
         return f"{result.kbit_s or 0:,.0f} of {control.kbit_s or 0:,.0f} kbit/s"
     if step is not None and explanation.action == "shutdown":
         return "no route"
