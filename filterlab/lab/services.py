@@ -1,0 +1,206 @@
+"""Starts the servers of a scenario on their hosts, all at once, and watches them.
+
+A name has one host. What it speaks decides which programs run there: Caddy for the
+web (`filterlab.lab.web`), unbound for DNS (`filterlab.lab.dns`), iperf3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from filterlab.lab import dns, web
+from filterlab.lab.authority import Authority, Certificate
+from filterlab.lab.endpoint import Socket, answers
+from filterlab.lab.processes import READY_SECONDS, Node, Process, Supervisor
+from filterlab.lab.readiness import All, Listening
+
+IPERF = "iperf"
+IPERF_PORT = 5201  # iperf3's own default
+SPEAKS = web.WEB | dns.DNS | {IPERF}
+PROGRAMS = {"caddy": web.WEB, "unbound": dns.DNS, "iperf3": frozenset({IPERF})}
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceSpec:
+    """A name that serves something: its host, its place, and what it speaks.
+
+    `ports` gives other ports than the usual ones, by what is spoken there.
+    """
+
+    name: str
+    node: Node
+    place: str
+    speaks: tuple[str, ...]
+    addresses: tuple[str, ...]
+    ports: Mapping[str, int] = field(default_factory=dict)
+
+    def resolves(self) -> bool:
+        """Whether it is a resolver."""
+        return bool(dns.DNS & set(self.speaks))
+
+
+@dataclass(slots=True)
+class Service:
+    """A service that was started."""
+
+    spec: ServiceSpec
+    sockets: list[Socket]
+    processes: list[Process]
+
+
+class Services:
+    """The servers of a run."""
+
+    def __init__(self, ca_file: Path, services: Sequence[Service]) -> None:
+        self._ca_file = ca_file
+        self._services = {service.spec.name: service for service in services}
+
+    def __getitem__(self, name: str) -> Service:
+        return self._services[name]
+
+    @property
+    def names(self) -> list[str]:
+        """The names of all services, in the scenario's order."""
+        return list(self._services)
+
+    def endpoints(self, name: str) -> list[tuple[str, str, int]]:
+        """Transport, address and port of each socket of a service."""
+        service = self._services[name]
+        return [
+            (one.transport, address, one.port)
+            for one in service.sockets
+            for address in service.spec.addresses
+        ]
+
+    def alive(self, name: str) -> bool:
+        """Whether every socket of the service answers when asked on its own host."""
+        service = self._services[name]
+        if not all(process.alive for process in service.processes):
+            return False
+        asked = [
+            (one, address)
+            for one in service.sockets
+            for address in service.spec.addresses
+        ]
+        return answers(service.spec.node.pid, asked, name, self._ca_file)
+
+
+def needed_programs(speaks: Sequence[str]) -> list[str]:
+    """The programs that services need which speak these."""
+    return [name for name, spoken in PROGRAMS.items() if spoken & set(speaks)]
+
+
+def start_services(
+    specs: Sequence[ServiceSpec],
+    authority: Authority,
+    folder: Path,
+    supervisor: Supervisor,
+    *,
+    ttl_seconds: int = dns.TTL_SECONDS,
+    within: float = READY_SECONDS,
+) -> Services:
+    """Start all servers at once and wait until every one listens.
+
+    Raises NotReady naming the first that does not. Files lie in `folder`.
+    """
+    objects = folder / "objects"
+    if any(web.WEB & set(spec.speaks) for spec in specs):
+        web.write_objects(objects)
+    names = {spec.name: (spec.place, spec.addresses) for spec in specs}
+    resolvers = _resolvers(specs)
+    starter = _Starter(authority, folder, supervisor)
+    services = []
+    for spec in specs:
+        zones = dns.zones_of(spec.place, names, resolvers) if spec.resolves() else []
+        services.append(starter.start(spec, zones, objects, ttl_seconds))
+    for service in services:
+        for process in service.processes:
+            process.wait_ready(within)
+    return Services(authority.ca_file, services)
+
+
+def _resolvers(specs: Sequence[ServiceSpec]) -> dict[str, list[str]]:
+    resolvers: dict[str, list[str]] = {}
+    for spec in specs:
+        # Resolvers ask each other in the clear, as they do on the Internet.
+        if "dns" in spec.speaks and "dns" not in spec.ports:
+            resolvers.setdefault(spec.place, []).extend(spec.addresses)
+    return resolvers
+
+
+class _Starter:
+    """Starts one service after the other, without waiting."""
+
+    def __init__(
+        self, authority: Authority, folder: Path, supervisor: Supervisor
+    ) -> None:
+        self._authority = authority
+        self._folder = folder
+        self._supervisor = supervisor
+
+    def start(
+        self,
+        spec: ServiceSpec,
+        zones: Sequence[dns.Zone],
+        objects: Path,
+        ttl_seconds: int,
+    ) -> Service:
+        """Start what the service speaks."""
+        certificate = self._authority.issue(
+            f"service-{spec.name}", names=[spec.name], addresses=spec.addresses
+        )
+        service = Service(spec, [], [])
+        if web.WEB & set(spec.speaks):
+            self._web(service, certificate, objects)
+        if spec.resolves():
+            self._dns(service, certificate, zones, ttl_seconds)
+        if IPERF in spec.speaks:
+            port = spec.ports.get(IPERF, IPERF_PORT)
+            command = ["iperf3", "--server", "--port", str(port)]
+            self._run(service, command, [Socket(IPERF, "tcp", port)])
+        return service
+
+    def _web(self, service: Service, certificate: Certificate, objects: Path) -> None:
+        spec, folder = service.spec, self._own(service)
+        listening = web.sockets(spec.speaks, spec.ports)
+        site = web.write_site(folder, spec.name, objects)
+        content = web.configuration(
+            folder, site, listening, spec.addresses, certificate
+        )
+        self._run(service, web.write_configuration(folder, content), listening)
+
+    def _dns(
+        self,
+        service: Service,
+        certificate: Certificate,
+        zones: Sequence[dns.Zone],
+        ttl_seconds: int,
+    ) -> None:
+        spec = service.spec
+        listening = dns.sockets(spec.speaks, spec.ports)
+        text = dns.configuration(
+            zones, listening, spec.addresses, certificate, ttl_seconds
+        )
+        command = dns.write_configuration(self._own(service), text)
+        self._run(service, command, listening)
+
+    def _run(
+        self, service: Service, command: list[str], listening: list[Socket]
+    ) -> None:
+        service.sockets += listening
+        ready = All(tuple(Listening(**{one.transport: one.port}) for one in listening))
+        process = self._supervisor.start(
+            f"{service.spec.name} {command[0]}",
+            command,
+            service.spec.node,
+            ready=ready,
+            folder=self._own(service),
+        )
+        service.processes.append(process)
+
+    def _own(self, service: Service) -> Path:
+        folder = self._folder / service.spec.name
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
