@@ -1,0 +1,1 @@
+"""What a topology lets each exchange see, worked out without building anything."""
