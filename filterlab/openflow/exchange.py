@@ -1,0 +1,342 @@
+"""One switch under one policy at a time: frames in, effects out on the wire.
+
+Turns what a policy engine says of each frame into messages for the switch, and a
+change of policy into a change of tables that loses no frame. Knows neither sockets
+nor os-ken: it is given bytes, and a way to send bytes.
+Source: design, section 5.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from time import monotonic
+from typing import Any, Protocol
+
+from filterlab.openflow import tables, wire
+from filterlab.openflow.decisions import DecisionLog
+from filterlab.openflow.tables import (
+    Entry,
+    Meter,
+    MeterUnit,
+    Port,
+    StaticMatch,
+    Table,
+    Ways,
+)
+from filterlab.openflow.timers import Clock, Timers
+from filterlab.policy.effects import (
+    DropFrame,
+    Effect,
+    Forward,
+    Inject,
+    Limit,
+    Log,
+    Settle,
+    Side,
+)
+from filterlab.policy.rules import Policy, Position
+from filterlab.policy.verdict import Decision
+
+# How often, in real seconds, an engine may forget what has grown old.
+EXPIRE_EVERY_SECONDS = 1.0
+# A hundred thousand entries are ten megabytes; the switch reads on while we pack.
+SEND_BYTES = 65_536
+
+
+class Decider(Protocol):
+    """What an exchange asks of a policy engine."""
+
+    @property
+    def flow_count(self) -> int: ...
+    def receive(self, frame: bytes, now: float, side: Side) -> list[Effect]: ...
+    def expire(self, now: float) -> object: ...
+
+
+class Exchange:
+    """One switch under one policy at a time.
+
+    Frames come on the connection's thread, policies on another, delayed work on the
+    timers': the lock makes each of them see and leave a whole state.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        ports: Sequence[Port],
+        log: DecisionLog,
+        clock: Clock,
+        timers: Timers,
+        new_engine: Callable[[Policy], Decider],
+        forbidden: Callable[[Policy], Iterable[StaticMatch]],
+    ):
+        self.name = name
+        self._ports = ports
+        self._ways = Ways(ports)
+        self._log = log
+        self._clock = clock
+        self._timers = timers
+        self._new_engine = new_engine
+        self._forbidden = forbidden
+        self._lock = threading.Lock()
+        self._send: Callable[[bytes], object] | None = None
+        self._out: list[bytes] = []
+        self._waiting: dict[int, Callable[[bytes], None]] = {}
+        self._xid = 0
+        self._generation = 0
+        self._policy: Policy | None = None
+        self._engine: Decider | None = None
+        self._meters: dict[str, int] = {}
+        self._meter_users: defaultdict[int, int] = defaultdict(int)
+        self._last_meter = 0
+        self._ends: dict[tuple[object, ...], float] = {}
+        self.packets_in = 0
+        self.injected = 0
+        timers.every(EXPIRE_EVERY_SECONDS, self._expire)
+
+    # --- the switch ------------------------------------------------------------
+
+    def connect(
+        self, send: Callable[[bytes], object], ready: Callable[[], None]
+    ) -> None:
+        """Give a switch all its entries; `ready` is called once they are in place."""
+        with self._lock:
+            self._send = send
+            self._out = [
+                wire.remove_entries(wire.ALL_TABLES),
+                wire.remove_meter(wire.ALL_METERS),
+                wire.add_meter(
+                    Meter(
+                        tables.LOG_METER,
+                        tables.LOG_FRAMES_S,
+                        tables.LOG_FRAMES_S,
+                        MeterUnit.FRAMES,
+                    )
+                ),
+            ]
+            for entry in (
+                *tables.fixed_entries(),
+                *tables.forward_entries(self._ports),
+                *tables.guard_entries(self._ports),
+            ):
+                self._out.append(wire.add_entry(entry))
+            self._flush()
+            if self._policy is not None:
+                self._send_forbidden(self._policy, self._generation)
+            self._inspect()
+            self._after_barrier(lambda _: ready())
+            self._flush()
+
+    def received(self, messages: list[bytes]) -> None:
+        """Answer what the switch sent, in its order."""
+        with self._lock:
+            for message in messages:
+                kind = message[1]
+                if kind == wire.PACKET_IN:
+                    self._frame(wire.read_packet_in(message))
+                elif kind == wire.FLOW_REMOVED:
+                    self._entry_gone(wire.read_removed_cookie(message))
+                elif kind == wire.ERROR:
+                    raise SwitchRefused(self.name, message)
+                else:
+                    xid = int.from_bytes(message[4:8])
+                    self._waiting.pop(xid, lambda _: None)(message)
+            self._flush()
+
+    def _after_barrier(self, done: Callable[[bytes], None]) -> None:
+        self._out.append(wire.barrier(self._expect(done)))
+
+    def _expect(self, answer: Callable[[bytes], None]) -> int:
+        self._xid += 1
+        self._waiting[self._xid] = answer
+        return self._xid
+
+    def _flush(self) -> None:
+        if self._out and self._send is not None:
+            self._send(b"".join(self._out))
+        self._out = []
+
+    # --- policies --------------------------------------------------------------
+
+    def set_policy(self, policy: Policy, done: Callable[[], None]) -> None:
+        """Put a policy in force without losing a frame.
+
+        What it forbids outright is there before the old goes; running flows are
+        looked at again. `done` is called when the switch has come so far.
+        """
+        old, new = self._generation, self._generation + 1
+        # Outside the lock: a long list must not keep the frames waiting.
+        self._send_forbidden(policy, new)
+        with self._lock:
+            self._generation = new
+            self._policy = policy
+            self._engine = self._new_engine(policy) if policy.rules else None
+            self._inspect()
+            if old:
+                self._forget(old)
+            self._after_barrier(lambda _: done())
+            self._flush()
+
+    def _send_forbidden(self, policy: Policy, generation: int) -> None:
+        if policy.position not in (Position.IN_PATH, Position.RESIDUAL):
+            return  # who only sees copies can keep nothing back
+        assert self._send is not None
+        batch = bytearray()
+        for entry in tables.address_entries(self._forbidden(policy), generation):
+            batch += wire.add_entry(entry)
+            if len(batch) > SEND_BYTES:
+                self._send(bytes(batch))
+                batch.clear()
+        self._send(bytes(batch))
+
+    def _inspect(self) -> None:
+        entry = tables.inspect_entry(self._policy, self._generation)
+        self._out.append(wire.add_entry(entry))
+
+    def _forget(self, generation: int) -> None:
+        cookie, mask = tables.cookie_of(generation), tables.GENERATION_MASK
+        for table in (Table.VERDICT, Table.ADDRESS):
+            self._out.append(wire.remove_entries(table, cookie, mask))
+        self._out.extend(map(wire.remove_meter, self._meters.values()))
+        self._meters.clear()
+        self._meter_users.clear()
+        self._ends.clear()
+
+    def _expire(self) -> None:
+        with self._lock:
+            if self._engine is not None:
+                self._engine.expire(self._clock.now())
+
+    # --- frames ----------------------------------------------------------------
+
+    def _frame(self, packet: wire.PacketIn) -> None:
+        self.packets_in += 1
+        frame = packet.frame
+        effects: Sequence[Effect] = ()
+        if self._engine is not None:
+            side = self._ways.side_of[packet.in_port]
+            effects = self._engine.receive(frame, self._clock.now(), side)
+        # A frame held under the policy before goes on if today's has no say in it.
+        goes_on = bool(packet.cookie & tables.HELD)
+        decisions = []
+        for effect in effects:
+            match effect:
+                case Settle():
+                    self._settle(effect, packet.table)
+                case Inject():
+                    self._inject(effect)
+                case DropFrame():
+                    goes_on = False
+                case Log():
+                    decisions.append(effect.decision)
+                case Forward():
+                    pass
+        if goes_on:
+            ports = self._ways.released(frame, packet.in_port)
+            self._out.append(wire.send_frame(frame, ports))
+        if decisions:
+            self._flush()  # the wire does not wait for the file
+            assert self._policy is not None
+            for decision in decisions:
+                self._log.write(decision, self.name, self._policy.name, frame)
+
+    def _inject(self, inject: Inject) -> None:
+        ports = self._ways.injected(inject.frame, inject.towards)
+        message = wire.send_frame(inject.frame, ports)
+        self.injected += 1
+        if inject.delay_seconds > 0:
+            self._timers.after(inject.delay_seconds, lambda: self._send_later(message))
+            return
+        self._out.append(message)
+        self._flush()  # it may have a race to win
+
+    def _send_later(self, message: bytes) -> None:
+        with self._lock:
+            self._out.append(message)
+            self._flush()
+
+    def _settle(self, settle: Settle, table: int) -> None:
+        meter = self._meter(settle.limit) if settle.limit is not None else 0
+        rate = self._clock.rate
+        entries = tables.verdict_entries(settle, self._generation, meter, rate)
+        if table == Table.ADDRESS and settle.action == "drop":
+            entries = tables.silencing_entries(entries)
+        self._out.extend(map(wire.add_entry, entries))
+        if meter:
+            self._meter_users[meter] += len(entries)
+        if settle.seconds is not None:
+            self._end_on_time(entries, settle.seconds / rate)
+
+    def _end_on_time(self, entries: list[Entry], seconds: float) -> None:
+        """Take entries out at their moment: the switch counts whole seconds only."""
+        end = monotonic() + seconds
+        for entry in entries:
+            self._ends[_identity(entry)] = end
+
+        def remove() -> None:
+            with self._lock:
+                for entry in entries:
+                    # A later match may have prolonged it, or a policy ended it.
+                    if self._ends.get(_identity(entry)) == end:
+                        del self._ends[_identity(entry)]
+                        self._out.append(wire.remove_entry(entry))
+                self._flush()
+
+        self._timers.after(seconds, remove)
+
+    def _meter(self, limit: Limit) -> int:
+        number = self._meters.get(limit.share)
+        if number is None:
+            self._last_meter = self._last_meter % (tables.LOG_METER - 1) + 1
+            number = self._meters[limit.share] = self._last_meter
+            meter = Meter(number, limit.kbit_s, limit.burst_kbit)
+            self._out.append(wire.add_meter(meter))
+        return number
+
+    def _entry_gone(self, cookie: int) -> None:
+        if tables.generation_of(cookie) != self._generation:
+            return  # its meter went with its policy
+        number = cookie & tables.METER_MASK
+        self._meter_users[number] -= 1
+        if self._meter_users[number] <= 0:
+            del self._meter_users[number]
+            self._meters = {s: n for s, n in self._meters.items() if n != number}
+            self._out.append(wire.remove_meter(number))
+
+    # --- what the bench asks ---------------------------------------------------
+
+    def count(self, tell: Callable[[dict[str, Any]], None]) -> None:
+        """Call `tell` with what there is and has been."""
+
+        def answer(message: bytes) -> None:
+            entries = wire.read_table_counts(message)
+            tell(
+                {
+                    "packets_in": self.packets_in,
+                    "injected": self.injected,
+                    "flows": self._engine.flow_count if self._engine else 0,
+                    "entries": {t.name.lower(): n for t, n in entries.items()},
+                    "meters": len(self._meters),
+                }
+            )
+
+        with self._lock:
+            self._out.append(wire.ask_table_counts(self._expect(answer)))
+            self._flush()
+
+
+def _identity(entry: Entry) -> tuple[object, ...]:
+    return entry.table, entry.priority, *sorted(entry.match.items())
+
+
+class SwitchRefused(Exception):
+    """The switch answered one of our messages with an error."""
+
+    def __init__(self, exchange: str, message: bytes):
+        kind, code = (int.from_bytes(message[i : i + 2]) for i in (8, 10))
+        refused = message[12:].hex()
+        super().__init__(
+            f"the switch of {exchange} refused a message: "
+            f"error type {kind} code {code}, on {refused}"
+        )
