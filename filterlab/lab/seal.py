@@ -1,0 +1,220 @@
+"""The sealed machine a run lives in: made from outside, made ready from inside.
+
+Outside, `run_sealed` starts unshare(1) and stays as its supervisor: util-linux's
+unshare ignores SIGINT and SIGTERM while it waits, so ending it is our business. All
+of the machine hangs from one process that dies with us (PR_SET_PDEATHSIG, prctl(2)),
+with `--kill-child` its first process dies with it, and a pid namespace ends with its
+first process (pid_namespaces(7)): nothing is ever left to clean.
+
+Inside, the first process is a shell: it adopts and reaps orphans, which Python as
+pid 1 could not do without taking exit statuses from its own subprocess module.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import fcntl
+import os
+import shutil
+import signal
+import socket
+import struct
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from filterlab.lab.namespace import mount
+from filterlab.lab.obstacle import Obstacle, namespace_obstacle
+
+# Set inside, to a word of this run: children inherit it.
+SEAL_VARIABLE = "FILTERLAB_SEAL"
+# Debian keeps daemons and `ip` where an ordinary user's PATH does not look.
+SYSTEM_FOLDERS = ("/usr/local/sbin", "/usr/sbin", "/sbin")
+
+_PR_SET_PDEATHSIG = 1  # include/uapi/linux/prctl.h
+_SI_KERNEL = 0x80  # sigaction(2): the terminal sent it, to everyone at once
+_SIOCGIFFLAGS, _SIOCSIFFLAGS, _IFF_UP = 0x8913, 0x8914, 1  # netdevice(7)
+_ENDING = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+
+# Two commands, so that the shell stays and does not become the first of them.
+_FIRST_PROCESS = '"$@"; exit $?'
+
+
+def sealed() -> bool:
+    """Say whether this process runs in a seal."""
+    return SEAL_VARIABLE in os.environ
+
+
+def rootless() -> bool:
+    """Say whether a seal started here must bring its own user namespace."""
+    return os.geteuid() != 0
+
+
+def seal_command(argv: Sequence[str], rootless: bool) -> list[str]:
+    """Turn a command into the one that runs it as the only program of a sealed machine.
+
+    Raises `Obstacle` where unshare(1) is missing.
+    """
+    unshare = shutil.which("unshare", path=search_path())
+    if unshare is None:
+        raise Obstacle("there is no unshare", "apt-get install util-linux")
+    command = [unshare]
+    if rootless:
+        command += ["--user", "--map-root-user"]
+        if subordinate_ids():
+            command.append("--map-auto")
+    command += ["--net", "--mount", "--pid", "--fork", "--mount-proc", "--kill-child"]
+    return [*command, "sh", "-c", _FIRST_PROCESS, "sh", *argv]
+
+
+def subordinate_ids() -> bool:
+    """Say whether this user has a range of subordinate ids and newuidmap to map it.
+
+    unshare knows `--map-auto` since util-linux 2.38.
+    """
+    if shutil.which("newuidmap", path=search_path()) is None:
+        return False
+    if not (_range_in("/etc/subuid") and _range_in("/etc/subgid")):
+        return False
+    said = subprocess.run(["unshare", "--help"], capture_output=True, text=True)
+    return "--map-auto" in said.stdout
+
+
+def _range_in(path: str) -> bool:
+    try:
+        lines = Path(path).read_text().splitlines()
+    except OSError:
+        return False
+    owners = {line.split(":")[0] for line in lines}
+    return bool(owners & {str(os.geteuid()), _user_name()})
+
+
+def _user_name() -> str:
+    for line in Path("/etc/passwd").read_text().splitlines():
+        fields = line.split(":")
+        if len(fields) > 2 and fields[2] == str(os.geteuid()):
+            return fields[0]
+    return ""
+
+
+def search_path() -> str:
+    """PATH, and after it the folders where the lab's programs may be besides."""
+    given = os.environ.get("PATH", os.defpath).split(os.pathsep)
+    return os.pathsep.join([*given, *(f for f in SYSTEM_FOLDERS if f not in given)])
+
+
+def run_sealed(
+    argv: Sequence[str], *, env: Mapping[str, str] | None = None
+) -> int:
+    """Run a command in a seal of its own and return its exit status.
+
+    A first SIGINT goes on to the command, so that it can end gently; a second one,
+    and SIGTERM, SIGHUP or SIGQUIT, end the seal at once (status 128 + signal).
+    Raises `Obstacle` where the seal cannot be made.
+    """
+    if (obstacle := namespace_obstacle(rootless())) is not None:
+        raise obstacle
+    inner = {**(os.environ if env is None else env)}
+    inner["PATH"] = search_path()
+    inner[SEAL_VARIABLE] = f"{os.getpid()}"
+    watched = {signal.SIGINT, signal.SIGCHLD, *_ENDING}
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, watched)
+    parent = os.getpid()
+
+    def dies_with_us() -> None:
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+        if os.getppid() != parent:
+            os._exit(128 + signal.SIGKILL)
+
+    try:
+        with subprocess.Popen(
+            seal_command(argv, rootless()), env=inner, preexec_fn=dies_with_us
+        ) as process:
+            return _supervise(process, watched)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _supervise(process: subprocess.Popen[bytes], watched: set[signal.Signals]) -> int:
+    interrupted = False
+    while process.poll() is None:
+        news = signal.sigwaitinfo(watched)
+        if news.si_signo == signal.SIGCHLD:
+            continue
+        if news.si_signo == signal.SIGINT and not interrupted:
+            interrupted = True
+            if news.si_code != _SI_KERNEL:
+                _pass_on(process.pid, signal.SIGINT)
+            continue
+        process.kill()
+        process.wait()
+        return 128 + news.si_signo
+    status = process.returncode
+    return status if status >= 0 else 128 - status
+
+
+def _pass_on(unshare: int, number: signal.Signals) -> None:
+    """Send a signal to the command: below unshare the shell, and below that one it."""
+    for shell in children_of(unshare):
+        for command in children_of(shell):
+            os.kill(command, number)
+
+
+def children_of(pid: int) -> list[int]:
+    """The processes whose parent is `pid`, the oldest first (proc(5), stat)."""
+    found = []
+    for entry in os.listdir("/proc"):
+        if entry.isdigit() and _parent_of(int(entry)) == pid:
+            found.append(int(entry))
+    return sorted(found)
+
+
+def _parent_of(pid: int) -> int | None:
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return None
+    # The name before it may hold anything, even a closing bracket.
+    return int(stat.rpartition(")")[2].split()[1])
+
+
+def prepare_seal() -> None:
+    """Make a fresh seal's root habitable; run once, first, by the sealed program.
+
+    Loopback up; a private, empty /run (the host's sockets live there) in which the
+    file that /etc/resolv.conf may point to exists again; no waiting for IPv6
+    duplicate address detection.
+    """
+    if not sealed():
+        raise RuntimeError("only a seal's own first program prepares it")
+    os.environ["PATH"] = search_path()
+    mount("tmpfs", "/run", "tmpfs")
+    for folder in ("/run/lock", "/run/filterlab"):
+        os.mkdir(folder)
+    for name in ("/etc/resolv.conf", "/etc/hosts"):
+        _ensure_file(name)
+    for scope in ("all", "default"):
+        Path(f"/proc/sys/net/ipv6/conf/{scope}/accept_dad").write_text("0")
+    bring_up("lo")
+
+
+def _ensure_file(name: str) -> None:
+    target = Path(os.path.realpath(name))
+    if target.exists():
+        return
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.touch()
+    except OSError as error:
+        raise Obstacle(f"{name} does not exist", f"as root: touch {target}") from error
+
+
+def bring_up(interface: str) -> None:
+    """Set an interface of this namespace up."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as channel:
+        request = struct.pack("16sH14x", interface.encode(), 0)
+        answer = fcntl.ioctl(channel, _SIOCGIFFLAGS, request)
+        flags = struct.unpack("16sH14x", answer)[1]
+        request = struct.pack("16sH14x", interface.encode(), flags | _IFF_UP)
+        fcntl.ioctl(channel, _SIOCSIFFLAGS, request)
