@@ -22,11 +22,11 @@ from pathlib import Path
 from typing import Protocol
 
 from filterlab.lab.clock import NotInTime, wait_for
+from filterlab.lab.listeners import listening_ports
 from filterlab.lab.logs import LOG_LIMIT_BYTES, Log, LogWriter
 from filterlab.lab.readiness import (
     Exits,
     Readiness,
-    listening_ports,
     wanted_ports,
 )
 
@@ -220,6 +220,7 @@ class Process:
         """Send its stop signal to it and all that stayed in its session's group."""
         self.wanted = False
         self._signal(self.stop_signal)
+        self._signal(signal.SIGCONT)  # one that was suspended could not obey
 
     def kill(self) -> None:
         """End it and its group outright."""

@@ -1,7 +1,7 @@
 """When a program can be used: facts that the kernel or its log show, never a delay.
 
-Sockets and interfaces are read from `/proc/PID/net` (proc_pid_net(5)) of the node's
-own process, which shows the node's network namespace without entering it.
+Interfaces are read from `/proc/PID/net` (proc_pid_net(5)) of the node's own process,
+which shows the node's network namespace without entering it.
 """
 
 from __future__ import annotations
@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-# include/net/tcp_states.h; an unconnected UDP socket is shown as closed.
-_LISTENING = {"tcp": "0A", "udp": "07"}
+from filterlab.lab.listeners import listening_ports
 
 
 class Running(Protocol):
@@ -132,17 +131,6 @@ class All:
 
     def __str__(self) -> str:
         return " and ".join(map(str, self.conditions))
-
-
-def listening_ports(node_pid: int, protocol: str) -> set[int]:
-    """Ports of that protocol ("tcp", "udp") on which something listens in a node."""
-    ports = set()
-    for table in (protocol, protocol + "6"):
-        for line in _net(node_pid, table).splitlines()[1:]:
-            columns = line.split()
-            if columns[3] == _LISTENING[protocol]:
-                ports.add(int(columns[1].rpartition(":")[2], 16))
-    return ports
 
 
 def wanted_ports(readiness: Readiness) -> list[tuple[str, int]]:
