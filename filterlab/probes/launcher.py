@@ -27,7 +27,8 @@ class Launcher:
     be done. Requests wait for it by themselves.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, margin_seconds: float = _MARGIN_SECONDS) -> None:
+        self._margin_seconds = margin_seconds
         ours, theirs = socket.socketpair()
         self._link = ours
         with theirs:
@@ -51,6 +52,11 @@ class Launcher:
         )
         self._reader.start()
 
+    @property
+    def pid(self) -> int:
+        """The process that probes are forked from."""
+        return self._process.pid
+
     def submit(self, request: ProbeRequest, pid: int | None) -> Future[ProbeResult]:
         """Perform `request` in the namespaces of `pid`; None stays in ours.
 
@@ -69,7 +75,7 @@ class Launcher:
             "id": number,
             "pid": pid,
             "request": request.as_json(),
-            "seconds": request.timeouts.whole + _MARGIN_SECONDS,
+            "seconds": request.timeouts.whole + self._margin_seconds,
         }
         # A lock of its own: the reading thread must go on while this one is held up.
         # An error means that the process is dying; the reading thread tells everybody.
