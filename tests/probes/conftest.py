@@ -117,16 +117,17 @@ def stranger(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 
 
 class Servers:
-    """Threads that serve on loopback until the test is over."""
+    """Threads that serve at one address until the test is over."""
 
-    def __init__(self) -> None:
+    def __init__(self, address: str = "127.0.0.1") -> None:
+        self.address = address
         self.over = threading.Event()
         self._sockets: list[socket.socket] = []
         self._threads: list[threading.Thread] = []
 
     def tcp(self, handler: Handler, backlog: int = 16) -> int:
         """Serve each connection by `handler` in a thread; the port."""
-        listener = socket.create_server(("127.0.0.1", 0), backlog=backlog)
+        listener = socket.create_server((self.address, 0), backlog=backlog)
         self._sockets.append(listener)
         self._start(lambda: self._accept(listener, handler))
         return int(listener.getsockname()[1])
@@ -153,10 +154,10 @@ class Servers:
 
         return self.tcp(secure)
 
-    def udp(self, answer: Callable[[bytes], list[bytes]]) -> int:
+    def udp(self, answer: Callable[[bytes], list[bytes]], port: int = 0) -> int:
         """Answer each datagram; the port."""
         sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        sock.bind(("127.0.0.1", 0))
+        sock.bind((self.address, port))
         self._sockets.append(sock)
         self._start(lambda: self._answer(sock, answer))
         return int(sock.getsockname()[1])
