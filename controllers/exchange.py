@@ -15,7 +15,7 @@ import pickle
 import random
 import resource
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ from os_ken.ofproto import ofproto_v1_3
 from filterlab.openflow import lines
 from filterlab.openflow.decisions import DecisionLog
 from filterlab.openflow.exchange import Decider, Exchange
-from filterlab.openflow.tables import Port
+from filterlab.openflow.tables import Port, StaticMatch
 from filterlab.openflow.timers import Clock, Timers
 from filterlab.policy.effects import Side
 from filterlab.policy.engine import Engine
@@ -51,7 +51,7 @@ class ExchangeController(app_manager.OSKenApp):  # type: ignore[misc]
             chance = random.Random(f"{config['seed']} {name}").random
             ports = [_port(port) for port in facts["ports"]]
             exchange = Exchange(
-                name, ports, log, clock, timers, _engines(chance), static_drops
+                name, ports, log, clock, timers, _engines(chance), _forbidden
             )
             self._by_dpid[_number(facts["dpid"])] = exchange
             self._by_name[name] = exchange
@@ -108,6 +108,10 @@ class ExchangeController(app_manager.OSKenApp):  # type: ignore[misc]
 
 def _engines(chance: Callable[[], float]) -> Callable[[Policy], Decider]:
     return lambda policy: Engine(policy, chance)
+
+
+def _forbidden(policy: Policy) -> Iterator[StaticMatch]:
+    return (drop.match for drop in static_drops(policy))
 
 
 def _number(value: int | str) -> int:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from socket import socket as Socket  # noqa: N812
 from typing import Any, cast
 
@@ -119,4 +120,9 @@ def split_messages(stream: bytes) -> tuple[list[bytes], bytes]:
 
 def use_channels() -> None:
     """Make os-ken serve each switch that connects from now on by a Channel."""
-    cast(Any, controller).Datapath = Channel
+    cast(Any, controller).datapath_connection_factory = _serve
+
+
+def _serve(socket: Socket, address: tuple[str, int]) -> None:
+    with closing(Channel(socket, address)) as channel:
+        channel.serve()

@@ -29,7 +29,6 @@ from filterlab.openflow.timers import Clock, Timers
 from filterlab.policy.effects import (
     DropFrame,
     Effect,
-    Forward,
     Inject,
     Limit,
     Log,
@@ -37,7 +36,6 @@ from filterlab.policy.effects import (
     Side,
 )
 from filterlab.policy.rules import Policy, Position
-from filterlab.policy.verdict import Decision
 
 # How often, in real seconds, an engine may forget what has grown old.
 EXPIRE_EVERY_SECONDS = 1.0
@@ -138,10 +136,10 @@ class Exchange:
                 elif kind == wire.FLOW_REMOVED:
                     self._entry_gone(wire.read_removed_cookie(message))
                 elif kind == wire.ERROR:
-                    raise SwitchRefused(self.name, message)
+                    raise RefusedError(self.name, message)
                 else:
                     xid = int.from_bytes(message[4:8])
-                    self._waiting.pop(xid, lambda _: None)(message)
+                    self._answered(xid, message)
             self._flush()
 
     def _after_barrier(self, done: Callable[[bytes], None]) -> None:
@@ -151,6 +149,11 @@ class Exchange:
         self._xid += 1
         self._waiting[self._xid] = answer
         return self._xid
+
+    def _answered(self, xid: int, message: bytes) -> None:
+        answer = self._waiting.pop(xid, None)
+        if answer is not None:
+            answer(message)
 
     def _flush(self) -> None:
         if self._out and self._send is not None:
@@ -212,29 +215,23 @@ class Exchange:
 
     def _frame(self, packet: wire.PacketIn) -> None:
         self.packets_in += 1
-        frame = packet.frame
         effects: Sequence[Effect] = ()
         if self._engine is not None:
             side = self._ways.side_of[packet.in_port]
-            effects = self._engine.receive(frame, self._clock.now(), side)
-        # A frame held under the policy before goes on if today's has no say in it.
-        goes_on = bool(packet.cookie & tables.HELD)
-        decisions = []
+            effects = self._engine.receive(packet.frame, self._clock.now(), side)
         for effect in effects:
-            match effect:
-                case Settle():
-                    self._settle(effect, packet.table)
-                case Inject():
-                    self._inject(effect)
-                case DropFrame():
-                    goes_on = False
-                case Log():
-                    decisions.append(effect.decision)
-                case Forward():
-                    pass
-        if goes_on:
-            ports = self._ways.released(frame, packet.in_port)
-            self._out.append(wire.send_frame(frame, ports))
+            if isinstance(effect, Settle):
+                self._settle(effect, packet.table)
+            elif isinstance(effect, Inject):
+                self._inject(effect)
+        # A frame held under the policy before goes on if today's has no say in it.
+        if packet.cookie & tables.HELD and DropFrame() not in effects:
+            ports = self._ways.released(packet.frame, packet.in_port)
+            self._out.append(wire.send_frame(packet.frame, ports))
+        self._write(effects, packet.frame)
+
+    def _write(self, effects: Sequence[Effect], frame: bytes) -> None:
+        decisions = [effect.decision for effect in effects if isinstance(effect, Log)]
         if decisions:
             self._flush()  # the wire does not wait for the file
             assert self._policy is not None
@@ -330,7 +327,7 @@ def _identity(entry: Entry) -> tuple[object, ...]:
     return entry.table, entry.priority, *sorted(entry.match.items())
 
 
-class SwitchRefused(Exception):
+class RefusedError(Exception):
     """The switch answered one of our messages with an error."""
 
     def __init__(self, exchange: str, message: bytes):

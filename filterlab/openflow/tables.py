@@ -30,7 +30,7 @@ Value = int | tuple[int, int]  # exact, or value and mask
 
 CONTROLLER = 0xFFFFFFFD  # OFPP_CONTROLLER (7.2.1)
 IPV4, IPV6, ARP = 0x0800, 0x86DD, 0x0806  # Ethernet types (IANA)
-ICMPV6 = 58  # IANA protocol number
+ANY_PROTOCOL, ICMPV6 = 0, 58  # 0 is no protocol that we match (IANA)
 NEIGHBOUR_DISCOVERY = range(133, 138)  # ICMPv6 types (RFC 4861, 4)
 LINK_MULTICAST = (0xFF02 << 112, 0xFFFF << 112)  # ff02::/16 (RFC 4291, 2.7)
 GROUP_BIT = (
@@ -136,13 +136,17 @@ def guard_entries(ports: Iterable[Port]) -> Iterator[Entry]:
     """
     yield Entry(Table.GUARD, 300, {"eth_type": ARP}, Table.FORWARD)
     for kind in NEIGHBOUR_DISCOVERY:
-        match = {"eth_type": IPV6, "ip_proto": ICMPV6, "icmpv6_type": kind}
-        yield Entry(Table.GUARD, 300, match, Table.FORWARD)
+        found: dict[str, Value] = {
+            "eth_type": IPV6,
+            "ip_proto": ICMPV6,
+            "icmpv6_type": kind,
+        }
+        yield Entry(Table.GUARD, 300, found, Table.FORWARD)
     link_local: dict[str, Value] = {"eth_type": IPV6, "ipv6_dst": LINK_MULTICAST}
     yield Entry(Table.GUARD, 200, link_local, Table.FORWARD)
     for port in ports:
         for eth_type in (IPV4, IPV6):
-            arrived = {"in_port": port.number, "eth_type": eth_type}
+            arrived: dict[str, Value] = {"in_port": port.number, "eth_type": eth_type}
             yield Entry(Table.GUARD, 100, arrived, Table.ADDRESS, side=port.side)
         yield Entry(Table.GUARD, 10, {"in_port": port.number}, Table.FORWARD)
 
@@ -176,14 +180,14 @@ def static_matches(static: StaticMatch) -> Iterator[dict[str, Value]]:
     versions = {net.version for net in networks} or {4, 6}
     if len(versions) == 2 and networks:
         return  # from IPv4 to IPv6: nothing is
-    protocols = [static.protocol] if static.protocol else [None]
+    protocols = [static.protocol or ANY_PROTOCOL]
     if static.dst_port and not static.protocol:
         protocols = [TCP, UDP]
     for version in sorted(versions):
         for protocol in protocols:
             for near, far in (("src", "dst"), ("dst", "src")):
                 match: dict[str, Value] = {"eth_type": IPV4 if version == 4 else IPV6}
-                if protocol is not None:
+                if protocol != ANY_PROTOCOL:
                     match["ip_proto"] = protocol
                 _match_network(match, f"ipv{version}_{near}", static.src_net)
                 _match_network(match, f"ipv{version}_{far}", static.dst_net)
@@ -216,7 +220,11 @@ def fixed_entries() -> Iterator[Entry]:
     yield Entry(Table.ADDRESS, 0, {}, Table.VERDICT)
     yield Entry(Table.VERDICT, 0, {}, Table.INSPECT)
     for eth_type in (IPV4, IPV6):
-        match = {"eth_type": eth_type, "ip_proto": TCP, "tcp_flags": (SYN, SYN | ACK)}
+        match: dict[str, Value] = {
+            "eth_type": eth_type,
+            "ip_proto": TCP,
+            "tcp_flags": (SYN, SYN | ACK),
+        }
         yield Entry(Table.VERDICT, _NEW_CONNECTION_PRIORITY, match, Table.INSPECT)
 
 
