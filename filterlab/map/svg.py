@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field
+from itertools import pairwise
 from xml.sax.saxutils import escape
 
 from filterlab.map.drawing import people, percent
@@ -18,6 +19,7 @@ from filterlab.map.share import Journey, MapReport
 WIDTH, TOP, BOX, FULL = 960, 92, 190, 240  # pixels; FULL is the height of 100 %
 _GAP, _LEAST = 22, 58  # between boxes; the least height that holds three lines
 _MARGIN = 20
+_NUMBER = 15  # lines of numbers do not touch
 _SHOWN_SERVICES = 6
 FREE = "no exchange"
 
@@ -55,6 +57,7 @@ class Box:
     y: float = 0.0
     used_left: float = 0.0
     used_right: float = 0.0
+    numbered: float = 0.0  # where its last number stands
 
     @property
     def height(self) -> float:
@@ -78,7 +81,9 @@ def draw_svg(report: MapReport, title: str = "Who sees the traffic") -> str:
     boxes, bands = _layout(report)
     columns = 1 + max((box.column for box in boxes), default=0)
     bottom = _place(boxes, columns)
-    parts = [_band(band, columns) for band in bands]
+    drawn = [_band(band, columns) for band in bands]
+    # Numbers last, so that no other band covers them.
+    parts = [path for path, _ in drawn] + [number for _, number in drawn]
     parts += [_box(box, columns) for box in boxes]
     height = round(bottom) + 48
     said = _in_words(report)
@@ -110,17 +115,16 @@ def _layout(report: MapReport) -> tuple[list[Box], list[Band]]:
     weights: dict[tuple[tuple[str, str], tuple[str, str], str], float] = {}
     for journey in report.journeys:
         for way, share, kind in _ways(journey, journey.subscribers / total):
-            for step in zip(way, way[1:], strict=False):
+            for step in pairwise(way):
                 weights[*step, kind] = weights.get((*step, kind), 0.0) + share
             for column, key in enumerate(way[:-1]):
                 box = boxes.setdefault(key, Box(key[1], key[0], column))
                 box.column = max(box.column, column)
             boxes.setdefault(way[-1], Box(way[-1][1], "whom", 0))
-    for share in report.exchanges:
-        box = boxes.setdefault(
-            ("exchange", share.exchange), Box(share.exchange, "exchange", 1)
-        )
-        box.lines = [f"sees {percent(share.sees)}", _directions(share.sees, share.both)]
+    for seen in report.exchanges:
+        name = seen.exchange
+        box = boxes.setdefault(("exchange", name), Box(name, "exchange", 1))
+        box.lines = [f"sees {percent(seen.sees)}", _directions(seen.sees, seen.both)]
     last = 1 + max((box.column for box in boxes.values()), default=0)
     for box in boxes.values():
         box.column = last if box.kind == "whom" else box.column
@@ -138,6 +142,9 @@ def _layout(report: MapReport) -> tuple[list[Box], list[Band]]:
         boxes.values(),
         key=lambda b: (b.column, order[b.kind], b.name in away, _rank(b, bands)),
     )
+    # Side by side as their ends stand, bands cross as little as they can.
+    place = {id(box): number for number, box in enumerate(ordered)}
+    bands.sort(key=lambda band: (place[id(band.start)], place[id(band.end)]))
     return ordered, bands
 
 
@@ -206,7 +213,8 @@ def _x(column: int, columns: int) -> float:
     return _MARGIN + room * column / max(columns - 1, 1)
 
 
-def _band(band: Band, columns: int) -> str:
+def _band(band: Band, columns: int) -> tuple[str, str]:
+    """The band itself, and its number."""
     start, end, width = band.start, band.end, max(band.share * FULL, 2.0)
     spare = (start.height - start.leaving * FULL) / 2
     y1 = start.y + max(spare, 0) + start.used_right + width / 2
@@ -220,10 +228,15 @@ def _band(band: Band, columns: int) -> str:
     curve = f"M{x1:.1f} {y1:.1f} C{half:.1f} {y1:.1f} {half:.1f} {y2:.1f} "
     # A flat line has no bounding box, and a pattern then paints nothing.
     curve += f"{x2:.1f} {y2 + 0.01:.2f}"
-    number = _text(x1 + 8, y1 + 4, percent(band.share), "number", 12)
-    if start.kind != "who":
-        number = _text(x2 - 8, y2 + 4, percent(band.share), "number", 12, anchor="end")
-    return f'<path class="{band.kind}" stroke-width="{line:.1f}" d="{curve}"/>{number}'
+    share = percent(band.share)
+    if start.kind == "who":
+        start.numbered = max(y1 + 4, start.numbered + _NUMBER)
+        number = _text(x1 + 8, start.numbered, share, "number", 12)
+    else:
+        end.numbered = max(y2 + 4, end.numbered + _NUMBER)
+        number = _text(x2 - 8, end.numbered, share, "number", 12, anchor="end")
+    path = f'<path class="{band.kind}" stroke-width="{line:.1f}" d="{curve}"/>'
+    return path, number
 
 
 def _box(box: Box, columns: int) -> str:
