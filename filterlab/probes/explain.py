@@ -66,6 +66,26 @@ class Explanation:
         )
 
 
+def unclaimed(
+    decisions: Mapping[int, Line], results: Collection[ProbeResult]
+) -> dict[int, Line]:
+    """The decisions about no flow of these probes.
+
+    What is left may be about a tool that carries another probe of the same client.
+    """
+    flows = {endpoint for result in results for endpoint in result.endpoints}
+    return {
+        index: line
+        for index, line in decisions.items()
+        if not any(_is_flow(line, endpoint) for endpoint in flows)
+    }
+
+
+def _is_flow(line: Line, endpoint: Endpoint) -> bool:
+    flow = line["flow"]
+    return flow is not None and _fit(flow, line["action"], endpoint) == _SAME_FLOW
+
+
 def _grade(
     line: Line,
     endpoints: Collection[Endpoint],
@@ -76,7 +96,7 @@ def _grade(
     if flow is None:
         return _STANDING
     grades = [_fit(flow, line["action"], endpoint) for endpoint in endpoints]
-    if flow["client"] in client_addresses:
+    if flow["client"] in client_addresses or flow["server"] in client_addresses:
         grades.append(_SAME_FLOW)
     asked = line["finding"].get("dns.qry.name", "").rstrip(".").lower()
     if target and asked == target.rstrip(".").lower():
@@ -86,10 +106,13 @@ def _grade(
 
 def _fit(flow: Line, action: str, endpoint: Endpoint) -> int | None:
     protocol, source, source_port, destination, port = endpoint
-    if (flow["client"], flow["server"]) != (source, destination):
+    near, far = "client", "server"
+    if flow["client"] == destination:  # an exchange that saw the answer first
+        near, far = far, near
+    if (flow[near], flow[far]) != (source, destination):
         return None
-    same_port = (flow["protocol"], flow["server_port"]) == (protocol, port)
-    if same_port and flow["client_port"] == source_port:
+    same_port = (flow["protocol"], flow[f"{far}_port"]) == (protocol, port)
+    if same_port and flow[f"{near}_port"] == source_port:
         return _SAME_FLOW
     if action in _OF_ONE_FLOW:
         return None

@@ -128,6 +128,12 @@ class Http3:
                 raise QuicError(event.error_code, "the server reset the stream")
             if self._h3 is not None:
                 self._events.extend(self._h3.handle_event(event))
+        # aioquic tells of a close of its own (a certificate that it does not believe)
+        # only after three more timeouts; the step may be over by then.
+        closing = self._quic._close_event
+        if closing is not None:
+            self._send()
+            raise QuicError(closing.error_code, closing.reason_phrase)
 
     def close(self) -> None:
         """Say goodbye, and close the socket."""

@@ -10,7 +10,7 @@ failure that no decision explains is the lab's, and is never called blocking.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from filterlab.probes.explain import Explanation
@@ -103,10 +103,9 @@ def judge(
     if result.broken:
         return _cannot_tell("unknown", result, f"the probe broke: {result.failure}")
     if control is None:
-        return _judge_control(result)
-    if control.broken or not control.reached:
-        why = f"its control failed too ({control.failure}), before any policy"
-        return _cannot_tell("down", result, why)
+        return _judge_control(result, server_alive)
+    if not control.reached:
+        return replace(_judge_control(control, server_alive), failure=result.failure)
     explanation = Explanation.of(result, decisions, target, client_addresses)
     blocking = _difference(result, control, explanation, service_addresses)
     if blocking is None:
@@ -126,11 +125,16 @@ def judge(
     return _blocked(result, control, blocking, explanation)
 
 
-def _judge_control(result: ProbeResult) -> Outcome:
+def _judge_control(result: ProbeResult, server_alive: bool | None) -> Outcome:
     if result.reached:
         kbit_s = result.kbit_s
         return Outcome("ok", "ok", "reached", reached=True, kbit_s=kbit_s)
     why = f"the control failed ({result.failure}), before any policy"
+    if result.broken:
+        return _cannot_tell("unknown", result, why)
+    if server_alive:
+        why = f"{why}, although the server lives: the lab's network is at fault"
+        return _cannot_tell("unknown", result, why)
     return _cannot_tell("down", result, why)
 
 

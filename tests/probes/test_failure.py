@@ -7,6 +7,7 @@ import ssl
 
 import pytest
 from dns.exception import DNSException
+from dns.message import from_wire
 
 from filterlab.probes.failure import (
     FAILURES,
@@ -16,6 +17,13 @@ from filterlab.probes.failure import (
     failure_of,
     is_of_network,
 )
+
+
+def malformed() -> DNSException:
+    """What dnspython raises for a message that is too short."""
+    with pytest.raises(DNSException) as caught:
+        from_wire(b"short")
+    return caught.value
 
 
 @pytest.mark.parametrize(
@@ -28,7 +36,7 @@ from filterlab.probes.failure import (
         (BrokenPipeError(errno.EPIPE, ""), "connection_reset"),
         (ssl.SSLZeroReturnError(), "eof_error"),
         (DnsError(5), "dns_refused_error"),
-        (DNSException("odd"), "dns_server_misbehaving"),
+        (malformed(), "dns_server_misbehaving"),
         (QuicError(0x11, "no common version"), "quic_incompatible_version"),
         (QuicError(0x2, "busy"), "connection_refused"),
         (QuicError(0x100 + 40, "handshake failure"), "ssl_failed_handshake"),

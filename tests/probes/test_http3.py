@@ -12,7 +12,8 @@ import h2.config
 import h2.connection
 import h2.events
 import pytest
-from aioquic.asyncio import QuicConnectionProtocol, serve
+from aioquic.asyncio.protocol import QuicConnectionProtocol
+from aioquic.asyncio.server import serve
 from aioquic.h3.connection import H3_ALPN, H3Connection
 from aioquic.h3.events import HeadersReceived
 from aioquic.quic.configuration import QuicConfiguration
@@ -57,6 +58,7 @@ def h3_server() -> Iterator[Callable[[tuple[str, str]], int]]:
         making = serve("127.0.0.1", 0, configuration=config, create_protocol=Server)
         server = asyncio.run_coroutine_threadsafe(making, loop).result(5)
         started.append(server)
+        assert server._transport is not None
         return int(server._transport.get_extra_info("sockname")[1])
 
     yield start

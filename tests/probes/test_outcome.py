@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from filterlab.probes.explain import unclaimed
 from filterlab.probes.outcome import judge
 from filterlab.probes.result import Endpoint, ProbeResult, Step, broken
 
@@ -136,10 +137,11 @@ RESET = failed("tls", "connection_reset")
 @pytest.mark.parametrize(
     ("result", "control", "alive", "outcome", "why"),
     [
-        (RESET, failed("tcp", TIMEOUT), None, "down", "its control failed too"),
+        (RESET, failed("tcp", TIMEOUT), None, "down", "the control failed"),
+        (RESET, failed("tcp", TIMEOUT), True, "unknown", "the server lives"),
         (RESET, GOOD, False, "down", "the server has died"),
         (broken("Oh: no"), GOOD, None, "unknown", "the probe broke"),
-        (RESET, broken("Oh: no"), None, "down", "its control failed too"),
+        (RESET, broken("Oh: no"), None, "unknown", "the control failed"),
         (RESET, None, None, "down", "the control failed"),
     ],
 )
@@ -172,6 +174,7 @@ def test_a_control_by_itself() -> None:
             ),
             False,
         ),
+        (decision(flow=about("tcp", "198.18.0.80", 443, "100.64.0.2", 40_000)), True),
         (decision(flow=None), True),
         (
             decision(
@@ -181,7 +184,16 @@ def test_a_control_by_itself() -> None:
             True,
         ),
     ],
-    ids=["allow", "other client", "port", "hosts", "one flow", "standing", "name"],
+    ids=[
+        "allow",
+        "other client",
+        "port",
+        "hosts",
+        "one flow",
+        "turned",
+        "standing",
+        "name",
+    ],
 )
 def test_what_explains(line: dict[str, Any], explains: bool) -> None:
     got = judge(RESET, GOOD, {3: line}, target="news.example")
@@ -207,6 +219,12 @@ def test_a_tool_s_flows_are_its_client_s() -> None:
     assert judge(result, GOOD, {0: line}).outcome == "unknown"
     got = judge(result, GOOD, {0: line}, client_addresses=["100.64.0.2"])
     assert got.blocking == "tls"
+
+
+def test_another_probe_s_decisions_explain_no_tool() -> None:
+    mine = decision(flow=about("udp", "100.64.0.2", 5, "198.18.0.99", 1194))
+    lines = {0: decision(), 1: mine, 2: decision(flow=None)}
+    assert unclaimed(lines, [GOOD]) == {1: mine, 2: lines[2]}
 
 
 def test_an_application_that_writes_nothing_down() -> None:
