@@ -1,0 +1,167 @@
+"""Reads a tool's file, checks that its parts and variables fit, and says what it needs.
+
+Every problem of the file is told at once, at its place (design, section 7).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from string import Template
+
+from filterlab.lab.processes import missing_programs
+from filterlab.scenario.item import validate
+from filterlab.scenario.problem import BadInput, did_you_mean, one_of, quoted
+from filterlab.scenario.source import Document, Path_, read
+from filterlab.tools.schema import EntersText, PartText, ToolFile
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """A circumvention program: its name (the file's) and what its file says."""
+
+    name: str
+    file: ToolFile
+
+    @property
+    def title(self) -> str:
+        """What it is, in a line."""
+        return self.file.title
+
+    @property
+    def port(self) -> tuple[int, str]:
+        """Port and protocol of its server, as seen on the wire."""
+        return self.file.port
+
+    @property
+    def enters(self) -> EntersText:
+        """How traffic gets into it."""
+        return self.file.enters
+
+    @property
+    def roles(self) -> list[str]:
+        """The roles of the hosts that it runs on."""
+        return list(dict.fromkeys(part.on for part in self.file.parts.values()))
+
+    def missing(self) -> list[str]:
+        """Its programs that are not installed."""
+        return missing_programs(self.file.needs)
+
+    @property
+    def installed(self) -> bool:
+        """Whether all its programs are there."""
+        return not self.missing()
+
+    @property
+    def package(self) -> str:
+        """The packages that bring its programs."""
+        packages = self.file.packages
+        return ", ".join([*packages.apt, *packages.pip])
+
+    @property
+    def command(self) -> str:
+        """The command that installs the packages."""
+        packages = self.file.packages
+        commands = []
+        if packages.apt:
+            commands.append("apt-get install " + " ".join(packages.apt))
+        if packages.pip:
+            commands.append("pip install " + " ".join(packages.pip))
+        return " && ".join(commands)
+
+    def start_order(self) -> list[tuple[str, PartText]]:
+        """The parts, each behind those that it starts after."""
+        waiting, order = dict(self.file.parts), list[tuple[str, PartText]]()
+        while waiting:
+            done = {name for name, _ in order}
+            for name, part in list(waiting.items()):
+                if done >= set(part.after):
+                    order.append((name, waiting.pop(name)))
+                    break
+            else:
+                return order  # a circle: `load_tool` has refused it
+        return order
+
+
+def load_tool(path: Path, file: str | None = None) -> Tool:
+    """Read a tool's file; raises BadInput with all its problems."""
+    document = read(path, file)
+    found = validate(ToolFile, document)
+    if isinstance(found, ToolFile):
+        tool = Tool(path.stem, found)
+        _check_parts(tool, document)
+        _check_variables(tool, document)
+        if not document.problems:
+            return tool
+    raise BadInput(document.problems)
+
+
+def _check_parts(tool: Tool, document: Document) -> None:
+    parts = tool.file.parts
+    for name, part in parts.items():
+        for index, earlier in enumerate(part.after):
+            if earlier not in parts:
+                document.complain(
+                    "bad-value",
+                    ("parts", name, "after", index),
+                    f"there is no part {quoted(earlier)}",
+                    expected=one_of(parts),
+                    help=did_you_mean(earlier, parts),
+                )
+    unknown = any(set(part.after) - set(parts) for part in parts.values())
+    if not unknown and len(tool.start_order()) != len(parts):
+        circle = set(parts) - {name for name, _ in tool.start_order()}
+        message = f"{', '.join(sorted(circle))} start after one another"
+        document.complain("bad-value", ("parts",), message, on_key=True)
+    if tool.file.enters.tun is not None and tool.file.enters.exit not in tool.roles:
+        message = f"no part runs on {quoted(tool.file.enters.exit)}"
+        path = ("enters", "exit")
+        document.complain("bad-value", path, message, expected=one_of(tool.roles))
+
+
+def _check_variables(tool: Tool, document: Document) -> None:
+    known = variable_names(tool)
+    for path, template in _templates(tool.file):
+        # Template says what it finds; a `$` that begins no variable is an error.
+        checked = Template(template)
+        if not checked.is_valid():
+            document.complain(
+                "bad-value",
+                path,
+                f"{path[-1]} has a '$' that begins no variable",
+                expected="${name}, or $$ for a '$' itself",
+            )
+            continue
+        for name in checked.get_identifiers():
+            if name not in known:
+                document.complain(
+                    "bad-value",
+                    path,
+                    f"there is no variable {quoted(name)}",
+                    expected=one_of(known),
+                    help=did_you_mean(name, known),
+                )
+
+
+def variable_names(tool: Tool) -> list[str]:
+    """The variables that a tool's templates may use."""
+    names = ["folder", "ca_file", "port"]
+    for role in dict.fromkeys(["server", "client", *tool.roles]):
+        names += [f"{role}_address", f"{role}_address6"]
+    for name in tool.file.certificates:
+        names += [f"{name}_certificate", f"{name}_chain", f"{name}_key"]
+    return [*names, *tool.file.random, *tool.file.keys]
+
+
+def _templates(file: ToolFile) -> Iterator[tuple[Path_, str]]:
+    for name, line in file.keys.items():
+        yield ("keys", name), line
+    for name, content in file.files.items():
+        yield ("files", name), content
+    for name, part in file.parts.items():
+        yield ("parts", name, "start"), part.start
+        for index, line in enumerate(part.then):
+            yield ("parts", name, "then", index), line
+        for key, value in part.variables.items():
+            yield ("parts", name, "variables", key), value
