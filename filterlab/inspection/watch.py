@@ -69,6 +69,11 @@ class Watch:
         return None
 
     @property
+    def piecewise(self) -> bool:
+        """Whether every packet or segment is read on its own."""
+        return self._plan.piecewise
+
+    @property
     def each_message(self) -> bool:
         """Whether this flow's datagrams are questions of their own."""
         return self._plan.transport != TCP and any(

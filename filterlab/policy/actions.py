@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import ip_address
-from typing import Any, Literal
+from typing import Literal
 
 from filterlab.inspection.flow import PROTOCOL_NAMES, TCP
 from filterlab.inspection.flow_table import Flow, State
@@ -42,11 +42,10 @@ from filterlab.policy.verdict import Verdict
 _DNS_LENGTH_BYTES = 2  # RFC 1035, 4.2.2
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Case:
-    """One frame on which a rule strikes, and what the box is able to do about it."""
+    """One frame of a flow, and what the box is able to do about it."""
 
-    rule: Rule
     flow: Flow
     packet: Packet
     from_client: bool
@@ -128,15 +127,17 @@ def can_be_reset(packet: Packet) -> bool:
     )
 
 
-def _allow(case: Case, action: Allow) -> list[Effect]:
+def _allow(case: Case, rule: Rule) -> list[Effect]:
     return let_pass(case)
 
 
-def _drop(case: Case, action: Drop | Shutdown) -> list[Effect]:
+def _drop(case: Case, rule: Rule) -> list[Effect]:
     return block(case)
 
 
-def _reset(case: Case, action: Reset) -> list[Effect]:
+def _reset(case: Case, rule: Rule) -> list[Effect]:
+    action = rule.then
+    assert isinstance(action, Reset)
     if not action.then_drop:
         resets = send_resets(case, action, dropped=False)
         return case.forward() + resets + case.settle("forward")
@@ -144,9 +145,11 @@ def _reset(case: Case, action: Reset) -> list[Effect]:
     return case.drop() + resets + case.settle("drop")
 
 
-def _throttle(case: Case, action: Throttle) -> list[Effect]:
+def _throttle(case: Case, rule: Rule) -> list[Effect]:
+    action = rule.then
+    assert isinstance(action, Throttle)
     _, client, client_port, server, server_port = case.flow.ends
-    share = case.rule.name
+    share = rule.name
     if action.per == "subscriber":
         subscriber = client if case.flow.client_inside else server
         share += f" {ip_address(subscriber)}"
@@ -160,7 +163,9 @@ def _throttle(case: Case, action: Throttle) -> list[Effect]:
     return case.forward() + case.settle("limit", limit)
 
 
-def _inject_dns(case: Case, action: InjectDns) -> list[Effect]:
+def _inject_dns(case: Case, rule: Rule) -> list[Effect]:
+    action = rule.then
+    assert isinstance(action, InjectDns)
     watch = case.flow.watch
     assert watch is not None  # the rule waits for the query
     message = dns_answer(watch.found["dns"].message, action)
@@ -172,7 +177,9 @@ def _inject_dns(case: Case, action: InjectDns) -> list[Effect]:
     return _answer_stream(case, length + message, look)
 
 
-def _inject_http(case: Case, action: InjectHttp) -> list[Effect]:
+def _inject_http(case: Case, rule: Rule) -> list[Effect]:
+    action = rule.then
+    assert isinstance(action, InjectHttp)
     look = case.disguise(action.ttl, action.ip_id, action.window)
     return _answer_stream(case, http_response(action), look)
 
@@ -188,7 +195,9 @@ def _answer_stream(case: Case, data: bytes, look: Disguise) -> list[Effect]:
     return effects + case.settle("drop" if case.holds else "forward")
 
 
-ACTIONS: dict[type, tuple[str, Verdict, Callable[[Case, Any], list[Effect]]]] = {
+CarryOut = Callable[[Case, Rule], list[Effect]]
+
+ACTIONS: dict[type, tuple[str, Verdict, CarryOut]] = {
     Allow: ("allow", Verdict.ALLOW, _allow),
     Drop: ("drop", Verdict.BLOCK, _drop),
     Reset: ("reset", Verdict.BLOCK, _reset),

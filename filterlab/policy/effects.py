@@ -61,7 +61,9 @@ class Settle:
 
     `key` says which packets, `match` how much of the key counts: "4-tuple" this
     connection only, "3-tuple" any client port, "2-tuple" the two hosts. `seconds` of
-    None lasts until the flow is idle for `idle_seconds`.
+    None lasts until the flow is idle for `idle_seconds`; otherwise idling does not
+    end it. A "drop" outranks a "forward" or a "limit" that matches the same packet, and
+    a 4-tuple that is settled "forward" is undecided again when a SYN opens it anew.
     """
 
     flow: FlowKey

@@ -13,8 +13,9 @@ and whatever is not IP always passes.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 from filterlab.inspection.catalogue import RECOGNISERS
 from filterlab.inspection.checksum import checksums_right
@@ -23,7 +24,8 @@ from filterlab.inspection.flow_table import Flow, FlowTable, State
 from filterlab.inspection.packet import ACK, SYN, Packet, dissect
 from filterlab.inspection.recogniser import Reading
 from filterlab.inspection.watch import Plan, Watch
-from filterlab.policy.actions import ACTIONS, Case, can_be_reset, let_pass, send_resets
+from filterlab.policy.actions import ACTIONS, Case, let_pass
+from filterlab.policy.blocking import meet, strike_residually
 from filterlab.policy.conditions import (
     ANY_RECOGNISER,
     Question,
@@ -35,9 +37,8 @@ from filterlab.policy.conditions import (
 )
 from filterlab.policy.effects import DropFrame, Effect, Forward, Log, Settle, Side
 from filterlab.policy.position import inabilities
-from filterlab.policy.residual import Block, Blocks
+from filterlab.policy.residual import Blocks
 from filterlab.policy.rules import (
-    Drop,
     Grade,
     InjectDns,
     InjectHttp,
@@ -45,8 +46,6 @@ from filterlab.policy.rules import (
     Position,
     Reset,
     Rule,
-    Shutdown,
-    StackModel,
 )
 from filterlab.policy.verdict import Decision, Verdict
 
@@ -122,12 +121,18 @@ class Engine:
             self._table.remove(flow)
             return self._first(packet, now, side)
         flow.last_seen = now
+        return self._next(flow, packet, from_client, now, side)
+
+    def _next(
+        self, flow: Flow, packet: Packet, from_client: bool, now: float, side: Side
+    ) -> list[Effect]:
+        """A further packet of a flow."""
         if self._blocks:
-            met = self._meet_block(flow, packet, from_client, now, side)
-            if met is not None:
+            case = self._case(flow, packet, from_client, side)
+            if (met := self._meet_block(case, now)) is not None:
                 return met
         if flow.state is State.OPEN:
-            return self._look(flow, packet, from_client, now, side)
+            return self._look(self._case(flow, packet, from_client, side), now)
         if flow.state is State.DROP:
             return list(self._stop)
         if flow.settled or not flow.settles:
@@ -172,14 +177,16 @@ class Engine:
         if not self._table.add(flow, now):
             is_open = self._stack.when_full == "open"
             return list(self._pass if is_open else self._stop)
-        if self._blocks:
-            met = self._meet_block(flow, packet, from_client, now, side)
-            if met is not None:
-                return met
-        case_rule = self._true_rule(flow)
-        if case_rule is not None or flow.first_rule == len(self._rules):
-            return self._conclude(case_rule, flow, packet, from_client, now, side)
-        return self._look(flow, packet, from_client, now, side)
+        case = self._case(flow, packet, from_client, side)
+        if self._blocks and (met := self._meet_block(case, now)) is not None:
+            return met
+        judged = self._judge(flow)
+        if judged is Verdict.UNDECIDED:
+            return self._look(case, now)
+        return self._decide(judged, case, now)
+
+    def _case(self, flow: Flow, packet: Packet, from_client: bool, side: Side) -> Case:
+        return Case(flow, packet, from_client, side, self._holds, self._chance)
 
     def _plan_for(self, packet: Packet) -> Plan | None:
         """How to read a flow that begins with this packet; None: not at all."""
@@ -190,91 +197,189 @@ class Engine:
             return self._tcp_plan if has_syn or not self._stack.needs_syn else None
         return self._udp_plan if packet.protocol == UDP else None
 
-    def _look(
-        self, flow: Flow, packet: Packet, from_client: bool, now: float, side: Side
-    ) -> list[Effect]:
+    def _look(self, case: Case, now: float) -> list[Effect]:
         """Read a frame of an undecided flow, and decide if it says enough."""
-        if flow.each_message:
-            if not from_client:
+        flow, packet = case.flow, case.packet
+        if flow.each_message and self._udp_plan is not None:
+            if not case.from_client:
                 return list(self._pass)
-            assert self._udp_plan is not None  # it found the first message
             flow.watch = Watch(self._udp_plan)
             flow.first_rule = 0
         watch = flow.watch
         if watch is None or not self._is_readable(packet):
             return list(self._pass)
-        if not watch.look(packet, from_client):
+        if not watch.look(packet, case.from_client):
             return list(self._pass)
         flow.each_message = flow.each_message or watch.each_message
-        struck = self._true_rule(flow)
-        if struck is None and flow.first_rule < len(self._rules):
+        judged = self._judge(flow)
+        if judged is Verdict.UNDECIDED:
             return list(self._pass)
-        return self._conclude(struck, flow, packet, from_client, now, side)
+        return self._decide(judged, case, now)
 
     def _is_readable(self, packet: Packet) -> bool:
         if packet.start == packet.end and not packet.flags & SYN:
             return False
         return not self._stack.checks_checksum or checksums_right(packet)
 
-    def _true_rule(self, flow: Flow) -> _Ready | None:
-        """The rule that strikes; none with `first_rule` past the end: all are false."""
-        rules = self._rules
-        piecewise = self._tcp_plan is not None and self._tcp_plan.piecewise
-        waits = False
+    def _judge(self, flow: Flow) -> _Ready | Literal[Verdict.UNDECIDED, Verdict.ALLOW]:
+        """The rule that strikes; ALLOW if all are false; UNDECIDED if some may yet."""
+        rules, watch = self._rules, flow.watch
+        # A box that reads piece by piece may find something else in the next piece.
+        again = watch is not None and watch.piecewise and bool(watch.pending)
         for number in range(flow.first_rule, len(rules)):
             said = rules[number].test(flow)
             if said:
-                return None if waits else rules[number]
+                return rules[number]
             if said is None:
-                waits = True
-            elif not waits and not piecewise:
+                return Verdict.UNDECIDED
+            if not again:
                 flow.first_rule = number + 1
-        if piecewise and not waits and not (flow.watch and flow.watch.pending):
-            flow.first_rule = len(rules)
-        return None
+        return Verdict.UNDECIDED if again else Verdict.ALLOW
 
-    def _conclude(
-        self,
-        struck: _Ready | None,
-        flow: Flow,
-        packet: Packet,
-        from_client: bool,
-        now: float,
-        side: Side,
+    def _decide(
+        self, judged: _Ready | Literal[Verdict.ALLOW], case: Case, now: float
     ) -> list[Effect]:
-        if struck is None:
-            flow.watch = flow.watch if flow.each_message else None
-            if flow.each_message or not flow.settles:
-                flow.state = State.OPEN if flow.each_message else State.FORWARD
-                return list(self._pass)
-            flow.state = State.FORWARD
-            flow.settled = True
-            return [*self._pass, Settle(flow.key, "forward")]
-        case = Case(
-            struck.rule, flow, packet, from_client, side, self._holds, self._chance
-        )
-        return self._strike(case, struck.question.why(flow), now)
-
-    def _strike(self, case: Case, why: dict[str, str], now: float) -> list[Effect]:
-        rule, flow = case.rule, case.flow
-        name, verdict, carry_out = ACTIONS[type(rule.then)]
-        block = self._begin_block(case, why, now)
-        if block is None:
-            effects = carry_out(case, rule.then)
+        flow = case.flow
+        if isinstance(judged, _Ready):
+            effects = self._strike(judged, case, now)
         else:
-            effects = self._strike_residually(case, block, carry_out)
-        seen = flow.watch.bytes_seen if flow.watch else 0
-        decision = Decision(
-            now,
-            verdict,
-            rule.name,
-            str(rule.source),
-            name,
-            flow.key,
-            why,
-            self._frames,
-            seen,
-        )
+            effects = let_pass(case)
         if flow.state is not State.OPEN:
-            flow.watch = None
-        return [*effects, Log(decision)]
+            flow.watch = None  # nothing is looked for any more
+        return effects
+
+    def _strike(self, struck: _Ready, case: Case, now: float) -> list[Effect]:
+        rule, flow = struck.rule, case.flow
+        why = struck.question.why(flow)
+        name, verdict, carry_out = ACTIONS[type(rule.then)]
+        residual = rule.residual
+        if residual is None or not self._happens(residual.probability):
+            effects = carry_out(case, rule)
+        else:
+            block = self._blocks.add(rule, residual, flow.ends, now, why)
+            flow.block_told = block.number
+            effects = strike_residually(case, block, carry_out)
+        seen = flow.watch.bytes_seen if flow.watch else 0
+        return [*effects, self._log(rule, verdict, name, flow, why, seen, now)]
+
+    def _happens(self, probability: float) -> bool:
+        return probability >= 1 or self._chance() < probability
+
+    def _meet_block(self, case: Case, now: float) -> list[Effect] | None:
+        """What a packet meets that a residual block is for; None if none is."""
+        flow = case.flow
+        block = self._blocks.find(flow.ends, case.from_client, now)
+        if block is None:
+            return None
+        effects = meet(case, block, now, bool(self._stop))
+        is_hit = block.residual.mechanism == "drop" or len(effects) > len(self._pass)
+        if flow.block_told == block.number or not is_hit:
+            return effects
+        flow.block_told = block.number
+        log = self._log(
+            block.rule,
+            Verdict.BLOCK,
+            block.residual.mechanism,
+            flow,
+            block.finding,
+            0,
+            now,
+            residual=True,
+        )
+        return [*effects, log]
+
+    def _log(
+        self,
+        rule: Rule,
+        verdict: Verdict,
+        action: str,
+        flow: Flow,
+        finding: Mapping[str, str],
+        bytes_seen: int,
+        now: float,
+        residual: bool = False,
+    ) -> Log:
+        return Log(
+            Decision(
+                time=now,
+                verdict=verdict,
+                rule=rule.name,
+                source=str(rule.source),
+                action=action,
+                flow=flow.key,
+                finding=finding,
+                frame=self._frames,
+                bytes_seen=bytes_seen,
+                residual=residual,
+            )
+        )
+
+
+def _make_ready(rule: Rule) -> _Ready:
+    """The rule with the test that also asks whether its action fits the flow."""
+    question = compile_condition(rule.when)
+    test = question.test
+    match rule.then:
+        case Reset():
+            test = all_of(_is_tcp, test)
+        case InjectDns():
+            test = all_of(has_found("dns"), test)
+        case InjectHttp():
+            test = all_of(has_found("http"), test)
+    return _Ready(rule, test, question)
+
+
+def _is_tcp(flow: Flow) -> bool:
+    return flow.ends[0] == TCP and flow.settles
+
+
+def _needed(policy: Policy) -> set[str]:
+    """The recognisers that the policy's rules wait for."""
+    needed: set[str] = set()
+    for rule in policy.rules:
+        needed |= recognisers_of(rule.when)
+        match rule.then:
+            case InjectDns():
+                needed.add("dns")
+            case InjectHttp():
+                needed.add("http")
+    return set(RECOGNISERS) if ANY_RECOGNISER in needed else needed
+
+
+def _plan(policy: Policy, transport: int) -> Plan | None:
+    """How the policy's box reads flows of a transport; None if it has no reason to."""
+    stack, needed = policy.stack, _needed(policy)
+    recognisers = tuple(
+        recogniser
+        for name, recogniser in RECOGNISERS.items()
+        if name in needed and transport in recogniser.transports
+    )
+    if not recognisers:
+        return None
+    piecewise = stack.grade in (Grade.PACKET, Grade.SEGMENT)
+    return Plan(
+        transport,
+        recognisers,
+        piecewise=piecewise and transport == TCP,
+        ordered=stack.grade is not Grade.PACKET,
+        reading=Reading(joins_records=stack.grade is Grade.TLS_RECORD),
+        inspect_bytes=stack.inspect_bytes,
+        inspect_packets=stack.inspect_packets,
+    )
+
+
+def _from_server(packet: Packet) -> bool:
+    """Whether the first packet seen of a flow must be the server's."""
+    flags = packet.flags & (SYN | ACK)
+    if flags == SYN:
+        return False
+    if flags == SYN | ACK:
+        return True
+    return packet.src_port < _WELL_KNOWN <= packet.dst_port and packet.src_port > 0
+
+
+def _ends(packet: Packet, from_client: bool) -> Ends:
+    src = packet.src, packet.src_port
+    dst = packet.dst, packet.dst_port
+    client, server = (src, dst) if from_client else (dst, src)
+    return packet.protocol, *client, *server

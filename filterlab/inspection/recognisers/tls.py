@@ -142,7 +142,7 @@ def _take(body: bytes, at: int, length_bytes: int) -> tuple[bytes, int]:
 
 def _read_hello(body: bytes, fields: dict[str, tuple[str, ...]]) -> None:
     """Fill in the fields as the hello has them; raises `_ShortError` at its end."""
-    if len(body) < _FIXED:
+    if len(body) < _FIXED or body[0] != 3:  # the major version of every TLS
         raise _ShortError
     legacy = body[0] << 8 | body[1]
     _, at = _take(body, _FIXED, 1)  # session id
