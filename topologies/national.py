@@ -209,11 +209,12 @@ class National(_Topo):
     def _wires(self, transits, delay_abroad_ms, delay_home_ms):
         for i in self._each_isp():
             self._isp_wires(i)
+        # The more particular routes come later, and replace these.
+        self._end_here("ix", *self.COUNTRY)
         self._wire("ix", "home_gw", delay_ms=delay_home_ms)
         self._route("ix", "home_gw", *self.HOME)
         self._route("home_gw", "ix", *self.DEFAULT)
         self._end_here("home_gw", *self.HOME)
-        self._end_here("ix", *self.COUNTRY)
         for name, own in self.gateways.items():
             self._gateway_wires(name, own)
         self._transit_wires(transits, delay_abroad_ms)

@@ -132,7 +132,7 @@ class Network:
         started = time.monotonic()
         (self.folder / "openvswitch").mkdir(parents=True, exist_ok=True)
         self._nursery = _start_nursery()
-        self.openvswitch.start()
+        self.openvswitch.start(list(self.bridges.values()))
         answer = self._order_nodes()
         steps = dict(answer["seconds"])
         for name, pid in answer["pids"].items():
@@ -142,7 +142,7 @@ class Network:
             node = LabNode(pid, name, str(facts["role"]), place, addresses)
             self.nodes[name] = node
         switching = time.monotonic()
-        self.openvswitch.add_bridges(list(self.bridges.values()), self._controller())
+        self.openvswitch.attach(list(self.bridges.values()), self._controller())
         steps["exchanges"] = time.monotonic() - switching
         self._join_delayed()
         self._describe_to_mininet()

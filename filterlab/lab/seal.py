@@ -104,15 +104,21 @@ def search_path() -> str:
 
 
 def run_sealed(
-    argv: Sequence[str], *, env: Mapping[str, str] | None = None
+    argv: Sequence[str],
+    *,
+    env: Mapping[str, str] | None = None,
+    without_root: bool | None = None,
 ) -> int:
     """Run a command in a seal of its own and return its exit status.
 
+    `without_root` makes a user namespace for it; None: where this user needs one.
     A first SIGINT goes on to the command, so that it can end gently; a second one,
     and SIGTERM, SIGHUP or SIGQUIT, end the seal at once (status 128 + signal).
     Raises `Obstacle` where the seal cannot be made.
     """
-    if (obstacle := namespace_obstacle(rootless())) is not None:
+    if without_root is None:
+        without_root = rootless()
+    if (obstacle := namespace_obstacle(without_root)) is not None:
         raise obstacle
     inner = {**(os.environ if env is None else env)}
     inner["PATH"] = search_path()
@@ -129,7 +135,7 @@ def run_sealed(
 
     try:
         with subprocess.Popen(
-            seal_command(argv, rootless()), env=inner, preexec_fn=dies_with_us
+            seal_command(argv, without_root), env=inner, preexec_fn=dies_with_us
         ) as process:
             return _supervise(process, watched)
     finally:

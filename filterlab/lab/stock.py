@@ -49,6 +49,9 @@ with _light_distutils():
     from mininet.net import Mininet
     from mininet.node import Node, OVSSwitch
 
+# Mininet would raise system limits, one sysctl(8) after another.
+Mininet.inited = True
+
 
 class _Lazy:
     """A node whose shell starts at its first command; a mixin before Mininet's Node."""
@@ -132,8 +135,6 @@ class LazyLink(Link):  # type: ignore[misc]
 
 class LazyMininet(Mininet):  # type: ignore[misc]
     """The network as Mininet's command line and its users see it."""
-
-    inited = True  # Mininet would raise system limits, one sysctl(8) at a time
 
     def __init__(self) -> None:
         """Begin empty; `filterlab.lab.network` adds what exists."""

@@ -53,14 +53,18 @@ def _program(name: str) -> str:
 
 @dataclass
 class OpenVSwitch:
-    """The two daemons; `start` them, add bridges in one transaction, `stop`."""
+    """The two daemons: `start` them, `attach` ports in one transaction, `stop`."""
 
     folder: Path  # where the logs go
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     _logs: list[IO[bytes]] = field(default_factory=list)
 
-    def start(self) -> None:
-        """Start both daemons; `add_bridges` waits until they answer."""
+    def start(self, bridges: Sequence[Bridge]) -> None:
+        """Start both daemons, with bridges that have no ports yet.
+
+        The first bridge costs the daemon 0.1 s (it measures the processor's clock),
+        which passes while the nodes are made; `attach` waits for all.
+        """
         _HOME.mkdir(parents=True, exist_ok=True)
         for variable in ("OVS_RUNDIR", "OVS_LOGDIR", "OVS_DBDIR", "OVS_SYSCONFDIR"):
             os.environ[variable] = str(_HOME)
@@ -72,6 +76,12 @@ class OpenVSwitch:
         server = [_program("ovsdb-server"), str(database), f"--remote=punix:{door}"]
         self._launch([*server, "--no-chdir"])
         wait_for("ovsdb-server's socket", lambda: self._open(door), _WITHIN_SECONDS)
+        # One handler and one revalidator: two cores have better things to do, and
+        # every thread costs start-up time.
+        words = ["--no-wait", "set", "Open_vSwitch", "."]
+        words += ["other_config:n-handler-threads=1"]
+        words += ["other_config:n-revalidator-threads=1"]
+        self.vsctl([*words, *(w for bridge in bridges for w in _bridge_words(bridge))])
         daemon = [_program("ovs-vswitchd"), f"unix:{door}", "--disable-system"]
         self._launch([*daemon, "--no-chdir"])
 
@@ -95,17 +105,15 @@ class OpenVSwitch:
                 end = "\n".join(log.splitlines()[-5:])
                 raise RuntimeError(f"{name} ended with status {status}\n{end}")
 
-    def add_bridges(self, bridges: Sequence[Bridge], controller: str | None) -> None:
-        """Make all exchanges in one transaction, and wait until they exist."""
-        if not bridges:
-            return
-        # One handler and one revalidator: two cores have better things to do, and
-        # every thread costs start-up time.
-        words = ["set", "Open_vSwitch", ".", "other_config:n-handler-threads=1"]
-        words += ["other_config:n-revalidator-threads=1"]
+    def attach(self, bridges: Sequence[Bridge], controller: str | None) -> None:
+        """Give the bridges their ports, in one transaction; wait until all is done."""
+        words: list[str] = []
         for bridge in bridges:
-            words += _bridge_words(bridge, controller)
-        self.vsctl(words)
+            words += _port_words(bridge)
+            if controller:
+                words += _controller_words(bridge.name, controller)
+        if words:
+            self.vsctl(words[1:])
 
     def set_controller(self, bridges: Sequence[str], controller: str | None) -> None:
         """Point exchanges at a controller; they connect at once, without back-off."""
@@ -157,17 +165,19 @@ class OpenVSwitch:
         self.processes.clear()
 
 
-def _bridge_words(bridge: Bridge, controller: str | None) -> list[str]:
+def _bridge_words(bridge: Bridge) -> list[str]:
     name = bridge.name
     words = ["--", "add-br", name]
     words += ["--", "set", "Bridge", name, "datapath_type=netdev", "fail_mode=secure"]
     words += ["protocols=OpenFlow13", f"other-config:datapath-id={bridge.dpid}"]
-    words += ["other-config:disable-in-band=true", "mcast_snooping_enable=false"]
+    return [*words, "other-config:disable-in-band=true"]
+
+
+def _port_words(bridge: Bridge) -> list[str]:
+    words = []
     for port in bridge.ports:
-        words += ["--", "add-port", name, port.interface, "--", "set", "Interface"]
-        words += [port.interface, f"ofport_request={port.number}"]
-    if controller:
-        words += _controller_words(name, controller)
+        words += ["--", "add-port", bridge.name, port.interface, "--", "set"]
+        words += ["Interface", port.interface, f"ofport_request={port.number}"]
     return words
 
 
