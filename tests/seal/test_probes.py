@@ -7,45 +7,28 @@ client at the other end of a veth pair with an /etc/resolv.conf of its own.
 from __future__ import annotations
 
 import importlib.util
-import json
-import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from filterlab.lab.obstacle import Obstacle, namespace_obstacle
-from filterlab.lab.seal import SEAL_VARIABLE, prepare_seal, rootless, seal_command
 from filterlab.probes.launcher import Launcher
 from filterlab.probes.request import Device, ProbeRequest, Timeouts
 from filterlab.probes.result import ProbeResult
-
-pytestmark = pytest.mark.seal
 
 NEAR, CLIENT = "198.18.0.1", "198.18.0.2"
 SERVERS = Path(__file__).parent.parent / "probes" / "conftest.py"
 QUICK = Timeouts(0.6, 0.6, 0.6, 0.6, 0.6, 0.6, 0.6)
 
 
-@pytest.fixture(scope="module")
-def results() -> dict[str, ProbeResult]:
+@pytest.fixture
+def results(in_seal: Callable[..., Any]) -> dict[str, ProbeResult]:
     """Every probe of the scene, played in a seal of its own."""
-    try:
-        if (obstacle := namespace_obstacle(rootless())) is not None:
-            raise obstacle
-        command = seal_command([sys.executable, __file__], rootless())
-    except Obstacle as obstacle:
-        if os.environ.get("FILTERLAB_REQUIRE") == "seal":
-            raise
-        pytest.skip(str(obstacle))
-    path = os.pathsep.join(sys.path)
-    environment = {**os.environ, SEAL_VARIABLE: "test", "PYTHONPATH": path}
-    played = subprocess.run(command, capture_output=True, text=True, env=environment)
-    assert played.returncode == 0, played.stdout + played.stderr
-    told = json.loads(played.stdout)
+    told = in_seal(play)
     return {name: ProbeResult.from_json(result) for name, result in told.items()}
 
 
@@ -64,20 +47,16 @@ def test_a_device_carries_the_probe(results: dict[str, ProbeResult]) -> None:
     assert results["no device"].broken
 
 
-@pytest.mark.parametrize(
-    ("name", "failure"),
-    [
-        ("no route", "network_unreachable"),
-        ("unreachable", "host_unreachable"),
-        ("silent", "generic_timeout_error"),
-    ],
-)
-def test_routes_that_lead_nowhere(
-    results: dict[str, ProbeResult], name: str, failure: str
-) -> None:
-    result = results[name]
-    assert (result.failure, result.steps[-1].name) == (failure, "tcp")
-    assert not result.broken
+def test_routes_that_lead_nowhere(results: dict[str, ProbeResult]) -> None:
+    failures = {
+        "no route": "network_unreachable",
+        "unreachable": "host_unreachable",
+        "silent": "generic_timeout_error",
+    }
+    for name, failure in failures.items():
+        result = results[name]
+        assert (result.failure, result.steps[-1].name) == (failure, "tcp")
+        assert not result.broken
 
 
 def run(*command: str) -> None:
@@ -123,7 +102,6 @@ def load_servers() -> Any:
 
 
 def play() -> dict[str, Any]:
-    prepare_seal()
     kit = load_servers()
     servers = kit.Servers(NEAR)
     place = subprocess.Popen(
@@ -143,9 +121,5 @@ def play() -> dict[str, Any]:
             for name, request in requests(port).items()
         }
         told = {name: future.result(30).as_json() for name, future in futures.items()}
-    servers.close()
+        servers.close()
     return told
-
-
-if __name__ == "__main__":
-    print(json.dumps(play()))
