@@ -14,6 +14,8 @@ from contextlib import closing
 from socket import socket as Socket  # noqa: N812
 from typing import Any, cast
 
+# os-ken's modules import each other in a ring that can be entered only here.
+from os_ken.base import app_manager  # noqa: F401
 from os_ken.controller import controller, handler, ofp_event
 from os_ken.ofproto import ofproto_parser
 
@@ -73,7 +75,7 @@ class Channel(controller.Datapath):  # type: ignore[misc]
                 return
             if not chunk:
                 return
-            messages, buffer = split_messages(buffer + chunk)
+            messages, buffer = wire.split_messages(buffer + chunk)
             self._hand_out(messages)
 
     def _hand_out(self, messages: list[bytes]) -> None:
@@ -102,20 +104,6 @@ class Channel(controller.Datapath):  # type: ignore[misc]
         for handle in list(self.ofp_brick.get_handlers(event)):
             if self.state in handle.callers[event.__class__].dispatchers:
                 handle(event)
-
-
-def split_messages(stream: bytes) -> tuple[list[bytes], bytes]:
-    """The whole messages at the front of a stream, and what is left of it."""
-    messages = []
-    start, end = 0, len(stream)
-    while end - start >= wire.HEADER.size:
-        # The header's length counts itself (7.1); less would never end.
-        length = max(int.from_bytes(stream[start + 2 : start + 4]), wire.HEADER.size)
-        if end - start < length:
-            break
-        messages.append(stream[start : start + length])
-        start += length
-    return messages, stream[start:]
 
 
 def use_channels() -> None:

@@ -281,3 +281,17 @@ def read_removed_cookie(message: bytes) -> int:
     """The cookie of an entry that the switch says is gone."""
     cookie: int = _FLOW_REMOVED.unpack_from(message)[0]
     return cookie
+
+
+def split_messages(stream: bytes) -> tuple[list[bytes], bytes]:
+    """The whole messages at the front of a stream, and what is left of it."""
+    messages = []
+    start, end = 0, len(stream)
+    while end - start >= HEADER.size:
+        # The header's length counts itself (7.1); less would never end.
+        length = max(int.from_bytes(stream[start + 2 : start + 4]), HEADER.size)
+        if end - start < length:
+            break
+        messages.append(stream[start : start + length])
+        start += length
+    return messages, stream[start:]
