@@ -89,6 +89,11 @@ class Capture:
 
     def start(self) -> None:
         """Returns once every interface is captured; raises `RecorderError`."""
+        self.begin()
+        self.wait_ready()
+
+    def begin(self) -> None:
+        """Starts the writer without waiting for it."""
         self._folder.mkdir(parents=True, exist_ok=True)
         arguments: list[str] = []
         for label, names in self._interfaces.items():
@@ -105,6 +110,10 @@ class Capture:
                 stderr=log,
                 start_new_session=True,  # Ctrl-C must not cut the evidence short
             )
+
+    def wait_ready(self) -> None:
+        """Returns once every interface is captured; raises `RecorderError`."""
+        assert self._process is not None
         assert self._process.stdout is not None
         if self._process.stdout.readline() != b"capturing\n":
             raise self._failure("did not start")

@@ -2,50 +2,22 @@
 
 from __future__ import annotations
 
-import json
-import os
-import shutil
 import socket
 import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from filterlab.lab.capture import Capture
 from filterlab.lab.clock import wait_for
+from filterlab.lab.network import Network
+from filterlab.lab.topology import load_topology
 from filterlab.report.frames import Frame, read_frames
 from filterlab.report.pcapng import INBOUND, OUTBOUND
 
-pytestmark = pytest.mark.seal
-
+Sealed = Callable[..., Any]
 LOCAL = 0x88B5  # an EtherType for local experiments (IEEE 802): no kernel answers it
 BURST = 5_000
-SEALED = ["unshare", "--user", "--map-root-user", "--net", "--kill-child", "--fork"]
-
-
-def sealed(scene: str, folder: Path) -> Any:
-    """What a scene of this file says, played in network namespaces of its own."""
-    if shutil.which("unshare") is None:
-        missing("unshare (package util-linux)")
-    played = subprocess.run(
-        [*SEALED, sys.executable, __file__, scene, str(folder)],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-    )
-    if "unshare failed" in played.stderr:
-        missing("unprivileged user namespaces")
-    assert played.returncode == 0, played.stdout + played.stderr
-    return json.loads(played.stdout)
-
-
-def missing(what: str) -> None:
-    """Skips for the want of this, or fails where the seal is required."""
-    if os.environ.get("FILTERLAB_REQUIRE") == "seal":
-        pytest.fail(f"{what} is missing, and FILTERLAB_REQUIRE=seal")
-    pytest.skip(f"{what} is missing")
 
 
 def ip(line: str) -> None:
@@ -55,7 +27,6 @@ def ip(line: str) -> None:
 def pair() -> tuple[socket.socket, socket.socket]:
     """Packet sockets at both ends of a new veth pair, `near` and `far`."""
     for line in (
-        "link set lo up",
         "link add near type veth peer name far",
         "link set near addrgenmode none up",
         "link set far addrgenmode none up",
@@ -81,10 +52,10 @@ def ours(path: Path) -> list[Frame]:
     ]
 
 
-def play_both_directions(folder: Path) -> Any:
+def both_directions(folder: str) -> Any:
     """One frame each way over the captured end."""
     near, far = pair()
-    with Capture({"x-inside": "near"}, folder) as capture:
+    with Capture({"x-inside": "near"}, Path(folder)) as capture:
         near.send(frame(b"out"))
         far.send(frame(b"in"))
         summary = capture.stop()
@@ -99,10 +70,10 @@ def play_both_directions(folder: Path) -> Any:
     }
 
 
-def play_a_burst(folder: Path) -> Any:
+def a_burst(folder: str) -> Any:
     """Many long frames in a row, and the end of the capture right behind them."""
     near, _ = pair()
-    capture = Capture({"x-inside": "near", "x-outside": "far"}, folder)
+    capture = Capture({"x-inside": "near", "x-outside": "far"}, Path(folder))
     capture.start()
     for number in range(BURST):
         near.send(frame(b"%06d" % number, 1_500))
@@ -114,20 +85,20 @@ def play_a_burst(folder: Path) -> Any:
     return {"whole": orders, "dropped": summary.dropped}
 
 
-def play_immediately(folder: Path) -> Any:
+def immediately(folder: str) -> Any:
     """A frame is in the file while the capture goes on."""
     near, _ = pair()
-    with Capture({"x-inside": "near"}, folder) as capture:
+    with Capture({"x-inside": "near"}, Path(folder)) as capture:
         near.send(frame(b"now"))
         path = capture.path("x-inside")
         wait_for("the frame in the file", lambda: ours(path), within=10)
         return {"alive": capture.alive}
 
 
-def play_longer_than_a_slot(folder: Path) -> Any:
+def longer_than_a_slot(folder: str) -> Any:
     """A frame that a segmentation offload left too long for the ring's slot."""
     near, _ = pair()
-    with Capture({"x-inside": "near"}, folder) as capture:
+    with Capture({"x-inside": "near"}, Path(folder)) as capture:
         # The ring was made for 1,500 bytes; from now on the link carries more.
         for name in ("near", "far"):
             ip(f"link set {name} mtu 9000")
@@ -137,29 +108,68 @@ def play_longer_than_a_slot(folder: Path) -> Any:
     return [[len(f.data), f.original_length] for f in ours(capture.path("x-inside"))]
 
 
-def play_snapped(folder: Path) -> Any:
+def snapped(folder: str) -> Any:
     """Frames are cut where the capture was told to."""
     near, _ = pair()
-    with Capture({"x-inside": "near"}, folder, snap_bytes=96) as capture:
+    with Capture({"x-inside": "near"}, Path(folder), snap_bytes=96) as capture:
         near.send(frame(b"long", 1_000))
         capture.stop()
     return [[len(f.data), f.original_length] for f in ours(capture.path("x-inside"))]
 
 
-def play_link_down(folder: Path) -> Any:
+def link_down(folder: str) -> Any:
     """The other interface goes on after one went down and away."""
     near, _ = pair()
     ip("link add gone type veth peer name away")
     ip("link set gone up")
-    with Capture({"x-inside": ("gone", "near")}, folder) as capture:
+    with Capture({"x-inside": ("gone", "near")}, Path(folder)) as capture:
         ip("link del gone")
         near.send(frame(b"still"))
         capture.stop()
     return [f.interface for f in ours(capture.path("x-inside"))]
 
 
-def test_both_directions_are_captured_and_told_apart(tmp_path: Path) -> None:
-    assert sealed("both_directions", tmp_path) == {
+def a_ping_through_an_exchange(folder: str) -> Any:
+    """What both captures of an exchange hold of one echo and its answer."""
+    topology = load_topology("national")(delay_abroad_ms=0, delay_home_ms=0)
+    network = Network(topology, Path(folder), controller_port=None)
+    network.up()
+    for name in network.exchanges:
+        network.plain_forwarding(name)
+    interfaces = {
+        f"beltelecom-{port.side}": port.interface
+        for port in network.exchange_ports("beltelecom")
+    }
+    target = network.node("news").addresses[0]
+    with Capture(interfaces, Path(folder)) as capture:
+        network.run("sub1", ["ping", "-c1", "-W5", target])
+        summary = capture.stop()
+    seen = {
+        label: [
+            [f.direction, f.data[34]]
+            for f in read_frames(capture.path(label))
+            if f.data[12:14] == b"\x08\x00" and f.data[23] == 1
+        ]
+        for label in interfaces
+    }
+    return {"seen": seen, "dropped": summary.dropped}
+
+
+def test_both_sides_of_an_exchange_see_a_ping_pass(
+    in_seal: Sealed, tmp_path: Path
+) -> None:
+    answer = in_seal(a_ping_through_an_exchange, str(tmp_path))
+    assert answer["dropped"] == 0
+    assert answer["seen"] == {  # types 8 and 0: echo and its reply (RFC 792)
+        "beltelecom-inside": [[INBOUND, 8], [OUTBOUND, 0]],
+        "beltelecom-outside": [[OUTBOUND, 8], [INBOUND, 0]],
+    }
+
+
+def test_both_directions_are_captured_and_told_apart(
+    in_seal: Sealed, tmp_path: Path
+) -> None:
+    assert in_seal(both_directions, str(tmp_path)) == {
         "frames": [["out", OUTBOUND], ["in ", INBOUND]],
         "interfaces": ["near"],
         "dropped": 0,
@@ -169,25 +179,27 @@ def test_both_directions_are_captured_and_told_apart(tmp_path: Path) -> None:
     }
 
 
-def test_stopping_loses_nothing_that_was_sent_before(tmp_path: Path) -> None:
-    assert sealed("a_burst", tmp_path) == {"whole": [True, True], "dropped": 0}
+def test_stopping_loses_nothing_that_was_sent_before(
+    in_seal: Sealed, tmp_path: Path
+) -> None:
+    assert in_seal(a_burst, str(tmp_path)) == {"whole": [True, True], "dropped": 0}
 
 
-def test_frames_are_in_the_file_at_once(tmp_path: Path) -> None:
-    assert sealed("immediately", tmp_path) == {"alive": True}
+def test_frames_are_in_the_file_at_once(in_seal: Sealed, tmp_path: Path) -> None:
+    assert in_seal(immediately, str(tmp_path)) == {"alive": True}
 
 
-def test_a_frame_longer_than_a_slot_is_whole(tmp_path: Path) -> None:
-    assert sealed("longer_than_a_slot", tmp_path) == [[8_000, 8_000], [60, 60]]
+def test_a_frame_longer_than_a_slot_is_whole(in_seal: Sealed, tmp_path: Path) -> None:
+    assert in_seal(longer_than_a_slot, str(tmp_path)) == [[8_000, 8_000], [60, 60]]
 
 
-def test_a_snap_length_cuts_and_keeps_the_true_length(tmp_path: Path) -> None:
-    assert sealed("snapped", tmp_path) == [[96, 1_000]]
+def test_a_snap_length_cuts_and_keeps_the_true_length(
+    in_seal: Sealed, tmp_path: Path
+) -> None:
+    assert in_seal(snapped, str(tmp_path)) == [[96, 1_000]]
 
 
-def test_an_interface_that_goes_away_does_not_end_the_capture(tmp_path: Path) -> None:
-    assert sealed("link_down", tmp_path) == ["near"]
-
-
-if __name__ == "__main__":
-    print(json.dumps(globals()[f"play_{sys.argv[1]}"](Path(sys.argv[2]))))
+def test_an_interface_that_goes_away_does_not_end_the_capture(
+    in_seal: Sealed, tmp_path: Path
+) -> None:
+    assert in_seal(link_down, str(tmp_path)) == ["near"]
