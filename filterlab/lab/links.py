@@ -39,6 +39,11 @@ class Wire:
     second: End
     delay_ms: float = 0.0
 
+    @property
+    def joins_nodes(self) -> bool:
+        """Whether both ends are nodes, and none is an exchange's port."""
+        return self.first.node is not None and self.second.node is not None
+
 
 def parse_delay_ms(text: object) -> float:
     """Turn `20ms`, `1.5s` or a plain number of milliseconds into milliseconds."""

@@ -67,6 +67,8 @@ class Network:
         self.folder = Path(self.folder)
         self.openvswitch = OpenVSwitch(self.folder / "openvswitch")
         self._nursery: subprocess.Popen[str] | None = None
+        self._orders: dict[str, NodeOrder] = {}
+        self._netem = False
         self._helpers: dict[str, subprocess.Popen[bytes]] = {}
         self._facts = {name: dict(topo_info) for name, topo_info in self._described()}
         self._infos = _described_links(self.topo)
@@ -162,6 +164,7 @@ class Network:
         }
         root = NodeOrder()
         self._netem = any(w.delay_ms for w in self.wires) and links.kernel_has_netem()
+        self._orders = orders
         lines = []
         for wire in self.wires:
             delayed = wire.delay_ms > 0
@@ -172,12 +175,39 @@ class Network:
             for end in (wire.first, wire.second):
                 order = root if end.node is None else orders[end.node]
                 order.add_interface(end, wire.delay_ms, self._netem)
+        self._introduce(orders)
         message = {
             "nodes": {name: order.as_json() for name, order in orders.items()},
             "links": lines,
             "root": root.as_json(),
         }
         return self._ask_nursery(message)
+
+    def _introduce(self, orders: Mapping[str, NodeOrder]) -> None:
+        """Let neighbours know each other's MAC address from the start.
+
+        Else every first packet waits for ARP or ND, at each hop, behind each delay.
+        """
+        for wire in self._routed_wires():
+            for own, other in ((wire[0], wire[1]), (wire[1], wire[0])):
+                if own.node is not None and other.node is not None:
+                    addresses = orders[other.node].addresses_on(other.interface)
+                    orders[own.node].introduce(own.interface, other.mac, addresses)
+
+    def _routed_wires(self) -> list[tuple[End, End]]:
+        """The pairs of interfaces that frames travel between, exchanges left out."""
+        pairs = [(w.first, w.second) for w in self.wires if w.joins_nodes]
+        for bridge in self.bridges.values():
+            behind = [
+                end
+                for port in bridge.ports
+                for wire in self.wires
+                for end in (wire.first, wire.second)
+                if end.mac == port.mac_behind
+            ]
+            if len(behind) == 2:
+                pairs.append((behind[0], behind[1]))
+        return pairs
 
     def _file_folder(self, name: str) -> Path:
         folder = self.folder / "nodes" / name
@@ -266,20 +296,39 @@ class Network:
         (self._file_folder(host) / "hosts").write_text(text)
 
     def set_link(self, first: str, second: str, up: bool) -> None:
-        """Take the links between two neighbours down, or up again."""
-        found = False
-        for info, wire in zip(self._infos, self.wires, strict=True):
-            if {info["node1"], info["node2"]} == {first, second}:
-                found = True
-                for end in (wire.first, wire.second):
-                    argv = ["ip", "link", "set", end.interface]
-                    argv.append("up" if up else "down")
-                    if end.node is None:
-                        subprocess.run(argv, check=True, capture_output=True)
-                    else:
-                        self.run(end.node, argv)
-        if not found:
+        """Take the links between two neighbours down, or up again.
+
+        Raises KeyError where there is none.
+        """
+        ends = self._ends_between(first, second)
+        if not ends:
             raise KeyError(f"there is no link between {first} and {second}")
+        for end in ends:
+            self._ip(end.node, [f"link set {end.interface} {'up' if up else 'down'}"])
+        if up:
+            # The kernel forgot all addresses and routes of the interface.
+            for name in (first, second):
+                if name in self._orders:
+                    self._ip(name, self._orders[name].ip_lines())
+
+    def _ends_between(self, first: str, second: str) -> list[End]:
+        return [
+            end
+            for info, wire in zip(self._infos, self.wires, strict=True)
+            if {info["node1"], info["node2"]} == {first, second}
+            for end in (wire.first, wire.second)
+        ]
+
+    def _ip(self, node: str | None, lines: list[str]) -> None:
+        """Run lines of `ip -batch` in a node, or in the seal's root."""
+        into = [] if node is None else self.nodes[node].enter_argv()
+        subprocess.run(
+            [*into, "ip", "-batch", "-"],
+            input="\n".join(lines) + "\n",
+            text=True,
+            check=True,
+            capture_output=True,
+        )
 
     def round_trip_seconds(self, first: str, second: str) -> float:
         """The delays on the path between two hosts, there and back."""

@@ -47,6 +47,7 @@ class NodeOrder:
     after: list[list[str]] = field(default_factory=list)
     up: list[str] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
+    neighbours: list[str] = field(default_factory=list)
     quiet: list[str] = field(default_factory=list)
 
     def add_interface(self, end: End, delay_ms: float, netem: bool) -> None:
@@ -70,6 +71,26 @@ class NodeOrder:
         else:
             self.after.append(words)
 
+    def addresses_on(self, interface: str) -> list[str]:
+        """The addresses that the topology gives an interface."""
+        found = []
+        for line in self.lines:
+            words = line.split()
+            if words[0].startswith("addr") and words[-1] == interface:
+                found.append(words[2].split("/")[0])
+        return found
+
+    def introduce(self, interface: str, mac: str, addresses: list[str]) -> None:
+        """Note which MAC address the neighbour on an interface has."""
+        for address in addresses:
+            self.neighbours.append(
+                f"neigh replace {address} lladdr {mac} dev {interface} nud permanent"
+            )
+
+    def ip_lines(self) -> list[str]:
+        """All lines for `ip -batch`; they may be run again and again."""
+        return ["link set lo up", *self.up, *self.lines, *self.neighbours]
+
     def as_json(self) -> dict[str, Any]:
         """The order's JSON."""
         return {
@@ -78,7 +99,7 @@ class NodeOrder:
             "binds": self.binds,
             "before": self.before,
             "after": self.after,
-            "ip": ["link set lo up", *self.up, *self.lines],
+            "ip": self.ip_lines(),
             "quiet": self.quiet,
         }
 
