@@ -34,6 +34,7 @@ class Checks:
         self._facts = facts
         self._path = path
         self._layout: Layout | None = None
+        self.policies_missing = False  # once run: the timeline names one there is not
 
     def run(self) -> Layout | None:
         """Make every check; what the topology offers, if that is known."""
@@ -167,6 +168,7 @@ class Checks:
                     names = [*exchanges, "all"]
                     self.unknown("exchange", moment, ("exchange", index), names)
             if content.policy(moment.policy, self._path) is None:
+                self.policies_missing = True
                 self.unknown("policy", moment, ("policy",), policies)
 
     def _probe(self, probe: Probe) -> None:

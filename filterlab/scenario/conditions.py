@@ -77,14 +77,14 @@ class ConditionReader:
         if key in _JOINTS:
             return self._joined(key, path)
         if key not in FIELDS:
-            keys = [*FIELDS, *_JOINTS]
+            keys = dict.fromkeys(field.key for field in FIELDS.values())
             self._document.complain(
                 "unknown-field",
                 path,
                 f"{spelled(path[:-1])} has no key {quoted(key)}",
                 on_key=True,
-                expected=one_of(keys),
-                help=did_you_mean(key, keys),
+                expected=one_of([*_JOINTS, *keys]),
+                help=did_you_mean(key, [*FIELDS, *_JOINTS]),
             )
             return None
         wanted = self._wanted(FIELDS[key], path)

@@ -77,6 +77,14 @@ def controller(name: str, beside: Path | None = None) -> Path | None:
     return controllers().get(name)
 
 
+def shown(path: Path) -> str:
+    """A path as messages name it: from the current folder, if it is inside."""
+    try:
+        return str(path.resolve().relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
+
+
 def _by_stem(folder: Path, pattern: str) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for path in sorted(folder.glob(pattern)):

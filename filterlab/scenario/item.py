@@ -8,7 +8,7 @@ author's own and are passed over.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeVar, get_origin
 
 from pydantic import (
     BaseModel,
@@ -149,24 +149,25 @@ def _complain(model: type[Item], document: Document, error: Any) -> Path_:
 
 def described(value: Any) -> str:
     """A value as a message names it."""
+    if not value:
+        return "empty"
     if isinstance(value, dict):
         return "a mapping"
-    if isinstance(value, list):
-        return "a list"
-    return quoted(value) if value else "empty"
+    return "a list" if isinstance(value, list) else quoted(value)
 
 
 def keys_at(model: type[Item], path: Path_) -> list[str]:
     """The keys that the mapping at a path may have."""
     here: Any = model
-    for step in path:
-        if isinstance(here, type) and issubclass(here, Item):
-            fields = here.model_fields
-            found = [f for n, f in fields.items() if (f.alias or n) == step]
-            here = found[0].annotation if found else None
-            here = _item_type(here)
-    if not (isinstance(here, type) and issubclass(here, Item)):
-        return []
+    steps = iter(path)
+    for step in steps:
+        fields = here.model_fields.items()
+        found = next((f for name, f in fields if (f.alias or name) == step), None)
+        if found is None or (item := _item_type(found.annotation)) is None:
+            return []
+        if get_origin(found.annotation) in (list, dict):
+            next(steps, None)  # the index or the name of the item
+        here = item
     return [info.alias or name for name, info in here.model_fields.items()]
 
 

@@ -47,13 +47,15 @@ def load_scenario(path: Path | str, facts: Facts = _NO_FACTS) -> Scenario:
     for name in dict.fromkeys(moment.policy for moment in scenario.timeline):
         try:
             if (file := content.policy(name, path)) is not None:
-                scenario.policies[name] = load_policy(file)
+                scenario.policies[name] = load_policy(file, content.shown(file))
         except BadInput as bad:
             problems += bad.problems
     if "timeline" not in broken:
         check_order(scenario, document)
         scenario._phases = phases_of(scenario.timeline, _exchanges(scenario, layout))
-    check_expectations(scenario, document, checks, "timeline" not in broken)
+    # A name of a phase or rule can only be called wrong beside a sound timeline.
+    sound = "timeline" not in broken and not problems and not checks.policies_missing
+    check_expectations(scenario, document, checks, sound)
     if document.problems or problems:
         raise BadInput([*document.problems, *problems])
     return scenario

@@ -83,10 +83,13 @@ def check_expectations(
         if with_phases:
             _check_phases(scenario, checks, expectation)
             _check_rule(scenario, checks, expectation)
-    for index, expectation in enumerate(scenario.expect):
-        for earlier in scenario.expect[:index]:
-            if earlier.probe == expectation.probe:
-                _contradiction(scenario, document, earlier, expectation)
+    by_probe: dict[str, list[Expectation]] = {}
+    for expectation in scenario.expect:
+        others = by_probe.setdefault(expectation.probe, [])
+        for earlier in others:
+            if _contradiction(scenario, document, earlier, expectation):
+                break
+        others.append(expectation)
 
 
 def _check_phases(scenario: Scenario, checks: Checks, expectation: Expectation) -> None:
@@ -134,7 +137,9 @@ def _check_repeat(
 
 def _check_itself(document: Document, expectation: Expectation) -> None:
     outcome, gets_through = expectation.outcome, expectation.reaches
-    if outcome is None or gets_through is None or reaches(outcome) == gets_through:
+    if outcome is None or gets_through is None:
+        return
+    if reaches(outcome) in (None, gets_through):
         return
     document.complain(
         "contradiction",
@@ -148,15 +153,19 @@ def _check_itself(document: Document, expectation: Expectation) -> None:
 
 def _contradiction(
     scenario: Scenario, document: Document, earlier: Expectation, later: Expectation
-) -> None:
+) -> bool:
     """Complain if no run can meet both of two expectations about one probe."""
     if earlier.share[0] + later.share[0] <= 1:
-        return  # some tries may come out one way, and others the other
+        return False  # some tries may come out one way, and others the other
+    key = _clash(earlier, later)
+    if key is None:
+        return False
     phases = [p.name for p in scenario.phases_of(earlier)]
     shared = [p.name for p in scenario.phases_of(later) if p.name in phases]
-    key = _clash(earlier, later)
-    if key is None or (scenario.timeline and not shared):
-        return
+    if not scenario.phases:  # the timeline could not be read, or there is none
+        shared = [word for word in later.during if word in earlier.during]
+    if not shared and (scenario.phases or later.during or earlier.during):
+        return False
     when = f" during {shared[0]}" if shared else ""
     document.complain(
         "contradiction",
@@ -165,6 +174,7 @@ def _contradiction(
         other=earlier.place(),
         other_says=f"the other expectation: {earlier.text}",
     )
+    return True
 
 
 def _clash(earlier: Expectation, later: Expectation) -> str | None:

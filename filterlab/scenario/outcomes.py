@@ -1,10 +1,10 @@
 """The words an expectation may use for what comes of a probe.
 
 OONI's failure strings (https://github.com/ooni/spec, df-007-errors), its blocking
-types (ts-017-web-connectivity), and three words of the lab: `ok`, `throttled` and
-`down` (the control failed as well, so nothing is proved). They stand here as words,
-and not as the probes' own table, because a scenario is read without loading the
-programs that carry it out; a test keeps the two alike.
+types (ts-017-web-connectivity), and words of the lab: `ok`, `throttled`, `blocked`,
+and `down` (the control failed as well, so nothing is proved). They stand here as
+words, and not as the probes' own table, because a scenario is read without loading
+the programs that carry it out; a test keeps the two alike.
 """
 
 from __future__ import annotations
@@ -42,18 +42,23 @@ FAILURES: tuple[str, ...] = (
 )
 BLOCKING: tuple[str, ...] = ("dns", "tcp_ip", "tls", "http-diff", "http-failure")
 REACHED: tuple[str, ...] = ("ok", "throttled")
-OUTCOMES: tuple[str, ...] = (*REACHED, "down", *BLOCKING, *FAILURES)
+# `blocked` is any blocking type, throttling among them.
+OUTCOMES: tuple[str, ...] = (*REACHED, "blocked", "down", *BLOCKING, *FAILURES)
 
 
-def reaches(outcome: str) -> bool:
-    """Whether a probe with this outcome got what it asked for."""
-    return outcome in REACHED
+def reaches(outcome: str) -> bool | None:
+    """Whether a probe with this outcome got what it asked for; None: it may have."""
+    return None if outcome in ("throttled", "blocked") else outcome == "ok"
 
 
 def agree(one: str, other: str) -> bool:
-    """Whether a probe can have both outcomes, a kind of blocking and a failure."""
+    """Whether a probe can have both outcomes: a kind of blocking, and a failure."""
     if one == other:
         return True
-    kinds = {one in BLOCKING, other in BLOCKING}
-    failures = {one in FAILURES, other in FAILURES}
-    return kinds == {True, False} and failures == {True, False}
+    pair = {one, other}
+    if pair & {"ok", "down"}:
+        return False
+    if "blocked" in pair:
+        return True
+    kinds = pair & {*BLOCKING, "throttled"}
+    return len(kinds) == 1 and len(pair & set(FAILURES)) == 1

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal, cast
 
 from filterlab.inspection.fields import FIELDS
+from filterlab.policy.position import inability
 from filterlab.policy.rules import (
     Action,
     Allow,
@@ -47,28 +48,19 @@ _Key = Literal["2-tuple", "3-tuple", "4-tuple"]
 _Mechanism = Literal["drop", "reset"]
 _Per = Literal["flow", "subscriber", "rule"]
 
-# What a box cannot do from where it stands (filterlab.policy.rules.Position).
-_CANNOT: dict[Position, frozenset[str]] = {
-    Position.IN_PATH: frozenset(),
-    Position.ON_PATH: frozenset({"drop", "throttle", "shutdown"}),
-    Position.RESIDUAL: frozenset({"throttle", "shutdown"}),
-    Position.RESOLVER: frozenset(
-        {"drop", "reset", "inject_http", "throttle", "shutdown"}
-    ),
-}
-_WHY_NOT = {
-    Position.ON_PATH: "it sees a copy, and can only add packets",
-    Position.RESIDUAL: "it sees a copy, and only what is residual is dropped",
-    Position.RESOLVER: "it only answers DNS queries",
-}
+# What a resolver can do; what the other positions can is for `inability` to say.
+_RESOLVER_CAN = frozenset({"allow", "inject_dns"})
 # An answer must be in the protocol of the question that the condition found.
 _FOLLOWS = {"inject_dns": "dns", "inject_http": "http"}
 
 
-def load_policy(path: Path | str) -> Policy:
-    """Read and check a policy; raises BadInput with every problem there is."""
+def load_policy(path: Path | str, file: str | None = None) -> Policy:
+    """Read and check a policy; raises BadInput with every problem there is.
+
+    `file` is how verdicts and messages name it, by default the path as given.
+    """
     path = Path(path)
-    document = source.read(path)
+    document = source.read(path, file)
     result = validate(PolicyFile, document)
     if isinstance(result, list):
         _conditions_alone(document, path)
@@ -127,22 +119,15 @@ def _check(
     document: Document, position: Position, written: RuleText, rule: Rule
 ) -> None:
     action = written.then.name
-    if action in _CANNOT[position]:
+    why = inability(position, rule)
+    if position is Position.RESOLVER and action not in _RESOLVER_CAN:
+        why = "a resolver can only answer DNS queries"
+    if why is not None:
         document.complain(
             "cannot-at-position",
             (*written.path, "then"),
-            f"a box whose position is {position} cannot {_verb(action)}: "
-            f"{_WHY_NOT[position]}",
+            f"the rule {quoted(rule.name)} cannot be carried out: {why}",
             help="position: in_path can",
-            other=document.place(("position",)),
-            other_says="the position is given here",
-        )
-    drops = isinstance(rule.then, Reset) and rule.then.then_drop
-    if drops and position in (Position.ON_PATH, Position.RESIDUAL):
-        document.complain(
-            "cannot-at-position",
-            (*written.path, "then", "reset", "then_drop"),
-            f"a box whose position is {position} cannot drop: {_WHY_NOT[position]}",
             other=document.place(("position",)),
             other_says="the position is given here",
         )
@@ -185,10 +170,6 @@ def _check_reach(
                 on_key=True,
             )
             break
-
-
-def _verb(action: str) -> str:
-    return {"shutdown": "shut down", "inject_http": "inject HTTP"}.get(action, action)
 
 
 def _action(then: Then) -> Action:

@@ -39,6 +39,7 @@ from filterlab.scenario.values import (
     Unreadable,
     Words,
     decimal,
+    host_name,
     one_or_more,
     text,
     whole_number,
@@ -74,6 +75,11 @@ def _url(value: Any) -> str:
     if not sound or re.search(r"\s", written):
         raise Unreadable("an address such as https://news.example/")
     return written
+
+
+def _load(value: Any) -> str:
+    written = text(value)
+    return _url(written) if "://" in written else host_name(written)
 
 
 def _endpoint(value: Any) -> str:
@@ -118,6 +124,7 @@ Parameter = Annotated[
     Any, Reads(_scalar, type=["string", "number", "boolean", "array"])
 ]
 Url = Annotated[str, Reads(_url)]
+Load = Annotated[str, Reads(_load)]
 Endpoint = Annotated[str, Reads(_endpoint)]
 Resolver = Annotated[str, Reads(_resolver)]
 Spoken = Annotated[str, word_of(*PORTS)]
@@ -211,7 +218,7 @@ class Probe(Item):
     fetch: Url | None = None
     resolve: HostName | None = None
     connect: Endpoint | None = None
-    throughput: Words | None = None
+    throughput: Load | None = None
     through: Words | None = None
     resolver: Resolver | None = None
     http: Annotated[str, word_of("1.1", "2", "3")] | None = None
@@ -227,8 +234,6 @@ class Probe(Item):
                 says = f"tries {listed(given, 'and')} at once"
             expected = f"one of {listed(KINDS, 'and')}"
             raise Unreadable(expected, says=says, kind="one-of")
-        if self.throughput is not None and "://" in self.throughput:
-            _url(self.throughput)
         return self
 
     @property

@@ -48,8 +48,10 @@ def phases_of(
     """The phases of a timeline; `all` means every one of `exchanges`."""
     phases: list[Phase] = []
     in_force: dict[str, str] = {}
-    for at_seconds in dict.fromkeys(moment.at_seconds for moment in moments):
-        together = [m for m in moments if m.at_seconds == at_seconds]
+    by_time: dict[float, list[MomentLike]] = {}
+    for moment in moments:
+        by_time.setdefault(moment.at_seconds, []).append(moment)
+    for at_seconds, together in by_time.items():
         for moment in together:
             for name in moment.exchanges:
                 names = exchanges if name == "all" else [name]

@@ -1,0 +1,58 @@
+"""A small invented world for scenarios: topologies, tools, and content of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from filterlab.scenario import content
+from filterlab.scenario.facts import Facts, Layout, Scalar, TopologyFacts
+
+HERE = Path(__file__).parent
+# Examples for these tests; the plugin must not collect them as scenarios to run.
+collect_ignore_glob = ["bad/*", "good/*", "world/*"]
+
+
+@dataclass(frozen=True)
+class Tool:
+    """A tool that is there, or is not."""
+
+    installed: bool
+    package: str = "filterlab-example"
+    command: str = "apt-get install filterlab-example"
+
+
+def _national(parameters: Mapping[str, Scalar]) -> Layout:
+    isps = int(parameters.get("isps", 3))
+    if isps < 1:
+        raise ValueError(f"isps is {isps}; it can be 1 to 32")
+    places = [*(f"isp{i + 1}" for i in range(isps)), "home", "abroad"]
+    return Layout(places, ["beltelecom", "ntec"])
+
+
+def _one_wire(exchanges: list[str]) -> TopologyFacts:
+    return TopologyFacts([], lambda given: Layout(["inside", "outside"], exchanges))
+
+
+@pytest.fixture
+def facts() -> Facts:
+    """What the invented world offers."""
+    names = ("openvpn-udp", "wireguard", "shadowsocks")
+    return Facts(
+        topologies={
+            "national": TopologyFacts(["isps", "sizes", "gateways"], _national),
+            "single": _one_wire(["exchange"]),
+            "flat": _one_wire([]),
+        },
+        tools={**{name: Tool(True) for name in names}, "absent": Tool(False)},
+    )
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Content of its own, so that messages do not change with what is shipped."""
+    monkeypatch.setattr(content, "root", lambda: HERE / "world")
+    return HERE / "world"

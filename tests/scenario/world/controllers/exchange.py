@@ -1,0 +1,1 @@
+"""Stands for a controller; only its name is looked up."""

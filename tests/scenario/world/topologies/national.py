@@ -1,0 +1,1 @@
+"""Stands for a topology; only its folder is looked up."""
