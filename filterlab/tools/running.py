@@ -127,6 +127,7 @@ class _Start:
     def prepare(self, authority: Authority) -> None:
         """Make secrets, certificates, keys and files, in this order."""
         file = self._tool.file
+        self._own_run_folders()
         self._variables["ca_file"] = str(authority.ca_file)
         for name, kind in file.random.items():
             self._variables[name] = _secret(kind)
@@ -148,6 +149,23 @@ class _Start:
             target.parent.mkdir(parents=True, exist_ok=True)
             target.touch(mode=0o600)  # many hold secrets, and programs insist on it
             target.write_text(self._filled(content) + "\n")
+
+    def _own_run_folders(self) -> None:
+        if not self._tool.file.run_folders:
+            return
+        lines = [
+            f"mkdir -p /run/{one}; mountpoint -q /run/{one} ||"
+            f" mount -t tmpfs tmpfs /run/{one}"
+            for one in self._tool.file.run_folders
+        ]
+        for role in self._tool.roles:
+            host = self._hosts[role]
+            self._shell(f"folders of {role}", "\n".join(lines), host)
+
+    def _shell(self, what: str, script: str, node: Node) -> str:
+        command = ["sh", "-e", "-c", script]
+        name = f"{self.label} {what}"
+        return self._supervisor.run(name, command, node, folder=self._folder)
 
     def parts(self) -> None:
         """Start every part and wait until all are ready."""
@@ -175,12 +193,7 @@ class _Start:
                 if role != "client"
                 for address in host.addresses
             ],
-            run=lambda what, script, node: self._supervisor.run(
-                f"{self.label} {what}",
-                ["sh", "-e", "-c", script],
-                node,
-                folder=self._folder,
-            ),
+            run=self._shell,
         )
 
     def _start(self, name: str, part: PartText) -> Process:

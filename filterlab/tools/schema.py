@@ -106,6 +106,7 @@ Role = Annotated[str, Reads(role)]
 Command = Annotated[str, Reads(command)]
 FileName = Annotated[str, Reads(file_name)]
 Endpoint = Annotated[tuple[str, int], Reads(endpoint)]
+Secret = Annotated[str, word_of("hex", "base64", "uuid")]
 StopSignal = Annotated[signal.Signals, Reads(stop_signal, enum=list(_STOP_SIGNALS))]
 
 
@@ -192,16 +193,19 @@ class EntersText(Item):
 
 
 class ToolFile(Item):
-    """A tool's file, as it is written."""
+    """A tool's file, as it is written.
+
+    `run_folders` are folders of /run that each host of the tool has for itself:
+    programs that put sockets there by fixed names would meet each other otherwise.
+    """
 
     title: Words
     sources: tuple[Words, ...] = ()
     packages: PackagesText = PackagesText()
     needs: tuple[Words, ...] = ()
     port: Annotated[tuple[int, str], Reads(port_and_protocol)]
-    random: dict[Role, Annotated[str, word_of("hex", "base64", "uuid")]] = Field(
-        default_factory=dict
-    )
+    run_folders: tuple[Role, ...] = ()
+    random: dict[Role, Secret] = Field(default_factory=dict)
     certificates: dict[Role, CertificateText] = Field(default_factory=dict)
     keys: dict[Role, Command] = Field(default_factory=dict)
     files: dict[FileName, Words] = Field(default_factory=dict)
