@@ -182,6 +182,8 @@ class Checks:
             self._target(probe)
 
     def _tool(self, probe: Probe, name: str) -> None:
+        if self._facts.tools is None:
+            return
         tool = self._facts.tools.get(name)
         if tool is None:
             self.unknown("tool", probe, ("through",), list(self._facts.tools))

@@ -7,7 +7,7 @@ so that it loads none of them and a test can invent some.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
 Scalar = str | int | float
@@ -53,4 +53,4 @@ class Facts:
     """The topologies and tools there are; None where nobody knows, and none checks."""
 
     topologies: Mapping[str, TopologyFacts] | None = None
-    tools: Mapping[str, ToolFacts] = field(default_factory=dict)
+    tools: Mapping[str, ToolFacts] | None = None

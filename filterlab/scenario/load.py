@@ -19,7 +19,7 @@ from filterlab.scenario.facts import Facts, Layout
 from filterlab.scenario.item import validate
 from filterlab.scenario.order import check_expectations, check_order
 from filterlab.scenario.policies import load_policy
-from filterlab.scenario.policyfile import PolicyFile
+from filterlab.scenario.policyfile import CONDITION_SCHEMA, PolicyFile
 from filterlab.scenario.problem import BadInput, Problem
 from filterlab.scenario.schema import Scenario
 from filterlab.scenario.source import Document, Path_
@@ -74,6 +74,10 @@ def json_schema(of: Literal["scenario", "policy"]) -> dict[str, Any]:
     """The JSON Schema by which an editor checks a file while it is written."""
     model = Scenario if of == "scenario" else PolicyFile
     schema = model.model_json_schema(by_alias=True)
+    if of == "policy":
+        schema["$defs"]["Condition"] = CONDITION_SCHEMA
+        when = {"$ref": "#/$defs/Condition"}
+        schema["$defs"]["RuleText"]["properties"]["when"] = when
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 

@@ -206,13 +206,14 @@ class StackText(Item):
         return {"grade": value} if isinstance(value, str) else value
 
 
-_CONDITION = {
+# Conditions hold conditions; pydantic has no model to refer to, so it comes by itself.
+CONDITION_SCHEMA = {
     "type": "object",
     "properties": {
         **{key: {"description": field.meaning} for key, field in FIELDS.items()},
-        "any": {"type": "array", "items": {"$ref": "#/$defs/RuleText/properties/when"}},
-        "all": {"type": "array", "items": {"$ref": "#/$defs/RuleText/properties/when"}},
-        "not": {"$ref": "#/$defs/RuleText/properties/when"},
+        "any": {"type": "array", "items": {"$ref": "#/$defs/Condition"}},
+        "all": {"type": "array", "items": {"$ref": "#/$defs/Condition"}},
+        "not": {"$ref": "#/$defs/Condition"},
     },
     "additionalProperties": False,
 }
@@ -222,7 +223,7 @@ class RuleText(Item):
     """When a condition holds, do this."""
 
     name: Words | None = None
-    when: Annotated[Any, WithJsonSchema(_CONDITION)] = None
+    when: Annotated[Any, WithJsonSchema({"title": "Condition"})] = None
     then: Then
     residual: ResidualText | None = None
 

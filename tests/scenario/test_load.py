@@ -107,7 +107,7 @@ def test_others_may_complain_of_an_item(scenario: Scenario) -> None:
     message = "no probe crosses the exchange 'ntec'"
     moment = scenario.timeline[1]
     text = BadInput([scenario.problem_at(moment, message, "exchange")]).render()
-    assert f"everything.yaml:{moment.where.line}:28: error: {message}" in text
+    assert f"everything.yaml:{moment.where.line}:27: error: {message}" in text
     assert "exchange: ntec, policy: list" in text
 
 

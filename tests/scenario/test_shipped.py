@@ -113,5 +113,4 @@ def test_editors_get_a_schema_of_each_file() -> None:
     json.dumps([scenario, policy])
     assert "from" in scenario["$defs"]["Probe"]["properties"]
     assert scenario["additionalProperties"] is False
-    when = policy["$defs"]["RuleText"]["properties"]["when"]
-    assert set(FIELDS) <= set(when["properties"])
+    assert set(FIELDS) <= set(policy["$defs"]["Condition"]["properties"])
