@@ -30,7 +30,8 @@ IPNetwork = IPv4Network | IPv6Network
 MAX_HOPS = 64  # the TTL that Linux sends with: whatever goes further is in a loop
 _REFUSALS = frozenset(("blackhole", "unreachable", "prohibit", "throw"))
 _TYPES = _REFUSALS | {"unicast", "local", "onlink"}
-_ADDS = frozenset(("add", "replace", "append", "change"))
+_REPLACES = frozenset(("replace", "change"))
+_ADDS = _REPLACES | {"add", "append"}
 
 
 class NoRoute(Exception):  # noqa: N818 - it is the network's answer, not a fault
@@ -54,6 +55,11 @@ class Table:
 
     addresses: set[Address] = field(default_factory=set)
     routes: list[Route] = field(default_factory=list)
+
+    def forget(self, route: Route) -> None:
+        """Drop the routes that this one takes the place of."""
+        key = (route.network, route.metric)
+        self.routes = [r for r in self.routes if (r.network, r.metric) != key]
 
     def look_up(self, target: Address) -> Route | None:
         """The route that a packet to this address takes."""
@@ -152,9 +158,21 @@ def table_of(commands: Iterable[str], addresses: Iterable[str] = ()) -> Table:
         if "address".startswith(words[0]):
             _add_address(table, words[2:])
         elif "route".startswith(words[0]) and "table" not in words:
-            table.routes.append(_route(words[2:], version=6 if "-6" in line else 4))
+            _add_route(
+                table,
+                _route(words[2:], version=6 if "-6" in line else 4),
+                in_place=words[1] == "replace",
+            )
     table.routes.sort(key=lambda route: (-route.network.prefixlen, route.metric))
     return table
+
+
+def _add_route(table: Table, route: Route, in_place: bool) -> None:
+    """Add a route; with `in_place`, instead of the one to the same network."""
+    place = route.network, route.metric
+    if in_place:
+        table.routes = [r for r in table.routes if (r.network, r.metric) != place]
+    table.routes.append(route)
 
 
 def _add_address(table: Table, words: list[str]) -> None:

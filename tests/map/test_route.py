@@ -59,6 +59,26 @@ def test_a_peer_is_what_the_kernel_routes_to() -> None:
     assert table.look_up(ip_address("10.0.0.3")) is None
 
 
+def test_a_replaced_route_is_gone_whatever_it_was() -> None:
+    table = table_of(
+        [
+            "ip route replace unreachable 10.0.0.0/8",
+            "ip route replace 10.0.0.0/8 via 192.0.2.1 dev wire",
+        ]
+    )
+    (route,) = table.routes
+    assert (route.interface, route.refused) == ("wire", False)
+
+
+def test_a_link_local_gateway_is_found_behind_its_interface(country: Topo) -> None:
+    for node, own in (("far", "2001:db8:8000::1"), ("gwa_out", "2001:db8::1")):
+        country.nodeInfo(node)["addresses"] = [own]
+        country.say(node, f"address replace {own}/128 dev lo")
+    country.say("gwa_out", "-6 route replace default via fe80::1 dev gwa-f")
+    routing = Routing(graph_of(country))
+    assert routing.path("gwa_out", "far", version=6) == ("gwa_out", "far")
+
+
 def test_other_tables_are_not_the_main_one() -> None:
     table = table_of(["ip route add default via 10.0.0.1 table 100"])
     assert table.routes == []
