@@ -59,5 +59,6 @@ def checksums_right(packet: Packet) -> bool:
         segment = frame[transport : packet.end]
     else:
         return True
-    head = pseudo_header(packet.src, packet.dst, packet.protocol, len(segment))
-    return word_sum(head + segment) == 0
+    # The pseudo-header's protocol and length are words of their own.
+    total = word_sum(packet.src + packet.dst + segment)
+    return (total + packet.protocol + len(segment)) % 0xFFFF == 0

@@ -35,6 +35,11 @@ class Plan:
     reading: Reading = field(default_factory=Reading)
     inspect_bytes: int = 16_384
     inspect_packets: int = 64
+    names: frozenset[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        names = frozenset(recogniser.name for recogniser in self.recognisers)
+        object.__setattr__(self, "names", names)
 
 
 class Watch:
@@ -57,7 +62,7 @@ class Watch:
         self._to_server: InOrder | Reassembly | None = None
         self._to_client: InOrder | Reassembly | None = None
         self.found: dict[str, Finding] = {}
-        self.pending = {recogniser.name for recogniser in plan.recognisers}
+        self.pending = plan.names
         self.bytes_seen = 0
         self.packets_seen = 0
 
@@ -109,7 +114,7 @@ class Watch:
         for name, recogniser in (self._live or {}).items():
             self._take(name, recogniser.conclude())
         self._live = {}
-        self.pending.clear()
+        self.pending = frozenset()
 
     def _spent(self) -> bool:
         return (
@@ -153,7 +158,7 @@ class Watch:
             if said is NEED_DATA:
                 continue
             del self._live[name]
-            self.pending.discard(name)
+            self.pending -= {name}
             self._take(name, said)
             changed = True
         return changed

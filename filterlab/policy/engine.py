@@ -182,7 +182,7 @@ class Engine:
             return met
         judged = self._judge(flow)
         if judged is Verdict.UNDECIDED:
-            return self._look(case, now)
+            return self._read(case, now)  # its checksum has been looked at
         return self._decide(judged, case, now)
 
     def _case(self, flow: Flow, packet: Packet, from_client: bool, side: Side) -> Case:
@@ -198,28 +198,30 @@ class Engine:
         return self._udp_plan if packet.protocol == UDP else None
 
     def _look(self, case: Case, now: float) -> list[Effect]:
-        """Read a frame of an undecided flow, and decide if it says enough."""
+        """Look at a further frame of an undecided flow, if there is reason to."""
         flow, packet = case.flow, case.packet
+        if packet.start == packet.end and not packet.flags & SYN:
+            return list(self._pass)
+        if self._stack.checks_checksum and not checksums_right(packet):
+            return list(self._pass)
         if flow.each_message and self._udp_plan is not None:
             if not case.from_client:
                 return list(self._pass)
             flow.watch = Watch(self._udp_plan)
             flow.first_rule = 0
+        return self._read(case, now)
+
+    def _read(self, case: Case, now: float) -> list[Effect]:
+        """Read a frame, and decide if it says enough."""
+        flow = case.flow
         watch = flow.watch
-        if watch is None or not self._is_readable(packet):
-            return list(self._pass)
-        if not watch.look(packet, case.from_client):
+        if watch is None or not watch.look(case.packet, case.from_client):
             return list(self._pass)
         flow.each_message = flow.each_message or watch.each_message
         judged = self._judge(flow)
         if judged is Verdict.UNDECIDED:
             return list(self._pass)
         return self._decide(judged, case, now)
-
-    def _is_readable(self, packet: Packet) -> bool:
-        if packet.start == packet.end and not packet.flags & SYN:
-            return False
-        return not self._stack.checks_checksum or checksums_right(packet)
 
     def _judge(self, flow: Flow) -> _Ready | Literal[Verdict.UNDECIDED, Verdict.ALLOW]:
         """The rule that strikes; ALLOW if all are false; UNDECIDED if some may yet."""
