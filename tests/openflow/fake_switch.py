@@ -6,6 +6,7 @@ which another implementation would read differently shows.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from ipaddress import ip_address
@@ -35,7 +36,7 @@ _DISCOVERY = (ICMPv6ND_RS, ICMPv6ND_RA, ICMPv6ND_NS, ICMPv6ND_NA)
 
 
 def parse(message: bytes) -> Any:
-    """One message as os-ken reads it."""
+    """One message as os-ken reads it; it reads flow-mods, and what switches send."""
     version, kind, length, xid = wire.HEADER.unpack_from(message)
     assert length == len(message)
     read = ofproto_parser.msg(DATAPATH, version, kind, length, xid, bytearray(message))
@@ -63,22 +64,28 @@ class FakeSwitch:
 
     def __init__(self) -> None:
         self.entries: list[Any] = []
-        self.meters: dict[int, Any] = {}
+        self.meters: dict[int, tuple[int, int]] = {}  # rate and burst
         self.sent: list[tuple[int, bytes]] = []
         self.replies: list[bytes] = []
-        self.history: list[str] = []  # the kinds of messages, in order
+        self.history: list[int] = []  # the types of messages, in order
+        self._takers = {
+            wire.FLOW_MOD: self._change_entries,
+            wire.METER_MOD: self._change_meters,
+            wire.PACKET_OUT: self._packet_out,
+            wire.BARRIER_REQUEST: self._barrier,
+        }
 
     def apply(self, stream: bytes) -> None:
         """Take messages as they come over the connection."""
         messages, rest = wire.split_messages(stream)
         assert rest == b""
         for message in messages:
-            read = parse(message)
-            self.history.append(type(read).__name__)
-            getattr(self, f"_{type(read).__name__}")(read)
+            self.history.append(message[1])
+            self._takers[message[1]](message)
 
-    def _OFPFlowMod(self, change: Any) -> None:  # noqa: N802
+    def _change_entries(self, message: bytes) -> None:
         of = ofproto_v1_3
+        change = parse(message)
         if change.command == of.OFPFC_ADD:
             same = _identity(change)
             self.entries = [e for e in self.entries if _identity(e) != same]
@@ -88,23 +95,24 @@ class FakeSwitch:
         assert strict or change.command == of.OFPFC_DELETE
         self.entries = [e for e in self.entries if not _deleted(e, change, strict)]
 
-    def _OFPMeterMod(self, change: Any) -> None:  # noqa: N802
-        if change.command == ofproto_v1_3.OFPMC_ADD:
-            assert change.meter_id not in self.meters
-            self.meters[change.meter_id] = change
-        elif change.meter_id == ofproto_v1_3.OFPM_ALL:
+    def _change_meters(self, message: bytes) -> None:
+        command, _, number = struct.unpack_from("!HHI", message, 8)
+        if command == ofproto_v1_3.OFPMC_ADD:
+            assert number not in self.meters
+            self.meters[number] = struct.unpack_from("!II", message, 20)
+        elif number == ofproto_v1_3.OFPM_ALL:
             self.meters.clear()
         else:
-            self.meters.pop(change.meter_id, None)
+            self.meters.pop(number, None)
 
-    def _OFPPacketOut(self, out: Any) -> None:  # noqa: N802
-        for action in out.actions:
-            self.sent.append((action.port, bytes(out.data)))
+    def _packet_out(self, message: bytes) -> None:
+        (length,) = struct.unpack_from("!H", message, 16)
+        for action in range(24, 24 + length, 16):
+            (port,) = struct.unpack_from("!I", message, action + 4)
+            self.sent.append((port, message[24 + length :]))
 
-    def _OFPBarrierRequest(self, asked: Any) -> None:  # noqa: N802
-        self.replies.append(
-            wire.HEADER.pack(wire.VERSION, wire.BARRIER_REPLY, 8, asked.xid)
-        )
+    def _barrier(self, message: bytes) -> None:
+        self.replies.append(bytes([4, wire.BARRIER_REPLY]) + message[2:])
 
     def where(self, frame: bytes, in_port: int) -> Way:
         """Walk the tables with a frame."""

@@ -177,6 +177,7 @@ def test_a_forbidden_prefix_is_dropped_both_ways_and_told() -> None:
         ),
         (Forbidden(), to_server(), True),
     ],
+    ids=range(12),
 )
 def test_static_rules_by_address_protocol_and_port(
     forbidden: Forbidden, frame: bytes, is_shut: bool

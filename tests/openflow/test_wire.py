@@ -1,7 +1,11 @@
 """Each message means to os-ken what it means to us."""
 
+import struct
+from typing import Any
+
 import pytest
 from os_ken.ofproto import ofproto_v1_3 as of
+from os_ken.ofproto import ofproto_v1_3_parser as parser
 
 from filterlab.openflow import wire
 from filterlab.openflow.tables import (
@@ -13,7 +17,7 @@ from filterlab.openflow.tables import (
     Table,
 )
 from filterlab.policy.effects import Side
-from tests.openflow.fake_switch import packet_in, parse
+from tests.openflow.fake_switch import DATAPATH, packet_in, parse
 
 
 def test_an_entry_is_read_by_os_ken_as_it_was_meant() -> None:
@@ -90,6 +94,13 @@ def test_entries_are_taken_out_by_cookie_or_one_by_one() -> None:
     assert (read.cookie, read.cookie_mask) == (4, 0xFFFFFFFFFFFFFFFF)
 
 
+def written(message: Any, xid: int = 0) -> bytes:
+    """A message as os-ken writes it."""
+    message.set_xid(xid)
+    message.serialize()
+    return bytes(message.buf)
+
+
 @pytest.mark.parametrize(
     ("unit", "flags"),
     [
@@ -98,28 +109,39 @@ def test_entries_are_taken_out_by_cookie_or_one_by_one() -> None:
     ],
 )
 def test_a_meter_drops_what_is_over_its_rate(unit: MeterUnit, flags: int) -> None:
-    read = parse(wire.add_meter(Meter(5, 150, 300, unit)))
-    assert (read.command, read.flags, read.meter_id) == (of.OFPMC_ADD, flags, 5)
-    (band,) = read.bands
-    assert (band.type, band.rate, band.burst_size) == (of.OFPMBT_DROP, 150, 300)
+    bands = [parser.OFPMeterBandDrop(rate=150, burst_size=300)]
+    theirs = parser.OFPMeterMod(DATAPATH, of.OFPMC_ADD, flags, 5, bands)
+    assert wire.add_meter(Meter(5, 150, 300, unit)) == written(theirs)
 
 
 def test_a_meter_is_taken_out() -> None:
-    read = parse(wire.remove_meter(5))
-    assert (read.command, read.meter_id) == (of.OFPMC_DELETE, 5)
+    theirs = parser.OFPMeterMod(DATAPATH, of.OFPMC_DELETE, 0, 5)
+    assert wire.remove_meter(5) == written(theirs)
 
 
 def test_a_frame_goes_out_whole_by_each_port() -> None:
-    read = parse(wire.send_frame(b"x" * 60, (2, 3)))
-    assert (read.buffer_id, read.in_port) == (of.OFP_NO_BUFFER, of.OFPP_CONTROLLER)
-    assert [action.port for action in read.actions] == [2, 3]
-    assert bytes(read.data) == b"x" * 60
+    frame = b"x" * 60
+    actions = [parser.OFPActionOutput(port, of.OFPCML_NO_BUFFER) for port in (2, 3)]
+    theirs = parser.OFPPacketOut(
+        DATAPATH, of.OFP_NO_BUFFER, of.OFPP_CONTROLLER, actions, frame
+    )
+    assert wire.send_frame(frame, (2, 3)) == written(theirs)
 
 
 def test_a_barrier_and_a_question_carry_their_number() -> None:
-    assert parse(wire.barrier(77)).xid == 77
-    asked = parse(wire.ask_table_counts(78))
-    assert (asked.xid, asked.type) == (78, of.OFPMP_TABLE)
+    barrier = parser.OFPBarrierRequest(DATAPATH)
+    assert wire.barrier(77) == written(barrier, 77)
+    question = parser.OFPTableStatsRequest(DATAPATH, 0)
+    assert wire.ask_table_counts(78) == written(question, 78)
+
+
+def test_table_counts_are_read_back() -> None:
+    counts = [parser.OFPTableStats(table, 10 + table, 0, 0) for table in range(254)]
+    body = b"".join(
+        struct.pack("!B3xIQQ", c.table_id, c.active_count, 0, 0) for c in counts
+    )
+    read = wire.read_table_counts(bytes(16) + body)
+    assert read == {table: 10 + table for table in Table}
 
 
 @pytest.mark.parametrize("length", [0, 1, 14, 1514, 9000])
