@@ -210,7 +210,7 @@ class Checks:
             if parts.scheme == "https":
                 wanted = (_SECURE_BY_VERSION[probe.http or "1.1"],)
         elif probe.kind == "throughput":
-            wanted = ("iperf", "bulk")
+            wanted = ("bulk", "http", "https")
         self._speaks(probe, probe.kind, service, wanted)
 
     def _resolver(self, probe: Probe, resolver: str) -> None:

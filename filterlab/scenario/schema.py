@@ -34,7 +34,6 @@ from filterlab.scenario.values import (
     Seconds,
     Share,
     Shares,
-    SizeBytes,
     Truth,
     Unreadable,
     Words,
@@ -54,7 +53,6 @@ PORTS: dict[str, tuple[tuple[str, int], ...]] = {
     "dns": (("udp", 53), ("tcp", 53)),
     "dot": (("tcp", 853),),
     "doh": (("tcp", 443),),
-    "smtp": (("tcp", 25),),
     "iperf": (("tcp", 5201), ("udp", 5201)),
     "bulk": (),  # a large object that the service's web server has
 }
@@ -171,7 +169,6 @@ class Service(Item):
         BeforeValidator(one_or_more),
         WithJsonSchema({"type": "array", "items": {"enum": list(PORTS)}}),
     ]
-    size_bytes: SizeBytes = Field(10_000_000, alias="size")
     ports: dict[Spoken, Port] = Field(default_factory=dict)
 
     def endpoints(self, spoken: str) -> tuple[tuple[str, int], ...]:
