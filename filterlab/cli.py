@@ -1,0 +1,188 @@
+"""The command line: `filterlab VERB`, or `./lab VERB` in a checkout.
+
+Results go to standard output, everything else to standard error. Exit status 0: as
+expected; 1: not as expected; 2: bad input, nothing was started; 3: could not tell.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from filterlab.lab import doctor as examination
+from filterlab.lab.obstacle import Obstacle
+from filterlab.report import explain as explanation
+from filterlab.runner import catalogue, sealing
+from filterlab.scenario.content import root as content_root
+from filterlab.scenario.content import scenarios
+from filterlab.scenario.load import json_schema
+from filterlab.scenario.problem import BadInput
+
+app = typer.Typer(
+    help=__doc__,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+errors = Console(stderr=True, highlight=False)
+
+Scenario = Annotated[str, typer.Argument(help="A scenario file, or the name of one.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def _find(name: str) -> Path:
+    """A scenario by its path, or by the name that `list scenarios` shows."""
+    path = Path(name)
+    return path if path.exists() else scenarios().get(name, path)
+
+
+def _print_json(value: Any) -> None:
+    print(json.dumps(value, indent=1, ensure_ascii=False))
+
+
+@app.command()
+def run(
+    scenario: Annotated[
+        list[str], typer.Argument(help="Scenario files, or names of shipped ones.")
+    ],
+    out: Annotated[
+        Path | None, typer.Option(help="The folder for the evidence.")
+    ] = None,
+    as_json: AsJson = False,
+    seed: Annotated[int | None, typer.Option(help="Instead of the file's.")] = None,
+) -> None:
+    """Seal a country, filter it, and say what still gets through."""
+    statuses = []
+    for number, name in enumerate(scenario):
+        folder = out / str(number) if out is not None and len(scenario) > 1 else out
+        statuses.append(sealing.run(_find(name), folder, seed, as_json))
+    raise typer.Exit(max(statuses))
+
+
+@app.command()
+def check(
+    files: Annotated[list[Path], typer.Argument(help="Scenario or policy files.")],
+    as_json: AsJson = False,
+) -> None:
+    """Say what is wrong with files, all at once, without starting anything."""
+    troubled = False
+    for path in files:
+        try:
+            facts = catalogue.examine(path)
+        except BadInput as bad:
+            troubled = True
+            print(bad, file=sys.stderr)
+        else:
+            if as_json:
+                _print_json(facts)
+            else:
+                print(f"{path}: {facts['summary']}")
+    raise typer.Exit(2 if troubled else 0)
+
+
+@app.command("list")
+def list_(
+    what: Annotated[
+        catalogue.Kind, typer.Argument(help="What to list.")
+    ] = catalogue.Kind.SCENARIOS,
+    as_json: AsJson = False,
+) -> None:
+    """List what the lab has: scenarios, policies, topologies, tools, recognisers."""
+    entries = catalogue.entries(what)
+    if as_json:
+        _print_json([entry.as_json() for entry in entries])
+        return
+    table = Table(box=None, pad_edge=False, show_header=False)
+    for entry in entries:
+        table.add_row(entry.name, entry.title)
+    Console(highlight=False).print(table)
+
+
+@app.command("map")
+def map_(
+    scenario: Scenario,
+    svg: Annotated[Path | None, typer.Option(help="Write a drawing here.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Draw a scenario's network, and say which exchange sees what share of it."""
+    try:
+        drawn = catalogue.drawn(_find(scenario))
+    except BadInput as bad:
+        print(bad, file=sys.stderr)
+        raise typer.Exit(2) from None
+    if svg is not None:
+        svg.write_text(drawn.svg())
+        print(f"wrote {svg}", file=sys.stderr)
+    if as_json:
+        _print_json(drawn.report.as_json())
+    else:
+        print(drawn.text())
+
+
+@app.command()
+def explain(
+    folder: Annotated[Path, typer.Argument(help="The folder of a run.")],
+    probe: Annotated[str | None, typer.Argument(help="One probe of it.")] = None,
+) -> None:
+    """Say for each probe that was not let through what it met, and which rule."""
+    try:
+        print(explanation.explain(folder, probe))
+    except explanation.NoRun as none:
+        print(f"filterlab: error: {none}", file=sys.stderr)
+        raise typer.Exit(2) from None
+
+
+@app.command()
+def shell(scenario: Scenario) -> None:
+    """Bring a scenario's network up and open Mininet's command line in it."""
+    raise typer.Exit(sealing.shell(_find(scenario)))
+
+
+@app.command()
+def doctor(as_json: AsJson = False) -> None:
+    """List what the lab needs, whether it is there, and what mends it."""
+    findings = examination.examine()
+    if as_json:
+        _print_json([finding.as_json() for finding in findings])
+    else:
+        print(examination.text(findings))
+    needed = [f for f in findings if f.needed and not f.present]
+    raise typer.Exit(3 if needed else 0)
+
+
+@app.command()
+def schema(
+    of: Annotated[catalogue.Schema, typer.Argument(help="Of which files.")],
+) -> None:
+    """Print the JSON Schema with which an editor checks files."""
+    _print_json(json_schema(of.value))
+
+
+@app.command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True}
+)
+def test(context: typer.Context) -> None:
+    """Run scenarios as tests: pytest over the lab's scenarios, or over given files."""
+    wanted = context.args or [str(content_root() / "scenarios")]
+    raise typer.Exit(subprocess.call([sys.executable, "-m", "pytest", *wanted]))
+
+
+def main() -> None:
+    """The entry point; an obstacle met anywhere is told as one, not as a traceback."""
+    try:
+        app()
+    except Obstacle as obstacle:
+        print(f"filterlab: error: {obstacle}", file=sys.stderr)
+        sys.exit(3)
+
+
+if __name__ == "__main__":
+    main()

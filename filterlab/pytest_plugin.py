@@ -1,0 +1,164 @@
+"""Collects scenario files: `pytest scenarios/` gives one test an expectation.
+
+A scenario is run once, however many of its expectations are selected and however many
+workers of pytest-xdist share them: the first to come runs it, the others wait for its
+result. Each run is a process of its own, so nothing of it can reach pytest.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+# What tells a scenario from the policies and tools that lie beside it.
+_PROBES = re.compile(r"^probes:", re.MULTILINE)
+_TIMELINE = re.compile(r"^timeline:", re.MULTILINE)
+# Far above the largest scenario; the loader has its own, stricter limit.
+_LOOK_AT_BYTES = 1_000_000
+
+
+def pytest_collect_file(
+    file_path: Path, parent: pytest.Collector
+) -> ScenarioFile | None:
+    """Take the YAML files that have probes and a timeline."""
+    if file_path.suffix != ".yaml" or not _is_scenario(file_path):
+        return None
+    return ScenarioFile.from_parent(parent, path=file_path)
+
+
+def _is_scenario(path: Path) -> bool:
+    with path.open("rb") as file:
+        text = file.read(_LOOK_AT_BYTES).decode(errors="replace")
+    return bool(_PROBES.search(text) and _TIMELINE.search(text))
+
+
+class ScenarioFile(pytest.File):
+    """One scenario; its expectations are its tests."""
+
+    def collect(self) -> Iterator[pytest.Item]:
+        """One item an expectation and phase, named as a sentence."""
+        done = _filterlab("check", "--json", str(self.path))
+        if done.returncode != 0:
+            raise self.CollectError(done.stderr.strip())
+        for entry in json.loads(done.stdout)["expectations"]:
+            yield ExpectationItem.from_parent(
+                self, name=entry["text"], source=entry["source"]
+            )
+
+
+class ExpectationItem(pytest.Item):
+    """One expectation in one phase."""
+
+    def __init__(self, *, source: str, **keywords: Any) -> None:
+        super().__init__(**keywords)
+        self.source = source
+        # With --dist loadgroup, the expectations of one scenario stay together.
+        self.add_marker(pytest.mark.xdist_group(str(self.path)))
+
+    def runtest(self) -> None:
+        """Look the expectation up in the scenario's one run."""
+        result = _result_of(self.path, _shared_folder(self.config))
+        check = next(
+            (
+                c
+                for c in result["expectations"]
+                if (c["text"], c["source"]) == (self.name, self.source)
+            ),
+            None,
+        )
+        self.add_report_section("call", "scenario", f"{self.path}: {result['verdict']}")
+        self.user_properties.append(("seed", result["seed"]))
+        if check is None or check["met"] is not True:
+            raise UnmetError(explain(result, check, self.name))
+
+    def repr_failure(
+        self, excinfo: pytest.ExceptionInfo[BaseException], *rest: Any, **more: Any
+    ) -> Any:
+        """An unmet expectation explains itself; anything else is shown as it is."""
+        if isinstance(excinfo.value, UnmetError):
+            return str(excinfo.value)
+        return super().repr_failure(excinfo, *rest, **more)
+
+    def reportinfo(self) -> tuple[Path, int | None, str]:
+        """Where the expectation stands in its file."""
+        _, _, line = self.source.rpartition(":")
+        number = int(line) - 1 if line.isdigit() else None
+        return self.path, number, f"{self.path.stem}: {self.name}"
+
+
+class UnmetError(Exception):
+    """An expectation was not met, or nothing could be told."""
+
+
+def explain(result: dict[str, Any], check: dict[str, Any] | None, name: str) -> str:
+    """Why an expectation failed: what was seen, each step, the rule, the evidence."""
+    if check is None:
+        return f"{name}: {result['verdict']}: " + "\n".join(result["faults"])
+    mark = "could not tell" if check["met"] is None else "not met"
+    lines = [f"{check['source']}: {mark}: {check['text']}", f"  {check['why']}"]
+    for probe in result["probes"]:
+        if (probe["name"], probe["phase"]) != (check["probe"], check["phase"]):
+            continue
+        lines.append(f"  {probe['name']} from {probe['from']} to {probe['target']}:")
+        lines += [
+            f"    {step['name']:<10} {step['failure'] or 'ok':<28} "
+            f"at {step['started']:.3f} s for {step['seconds']:.3f} s"
+            for step in probe["steps"]
+        ]
+        lines.append(f"    decided by {probe['rule'] or 'no rule'}")
+    lines += [f"  {fault}" for fault in result["faults"]]
+    lines.append(f"  evidence: {result['folder']}")
+    return "\n".join(lines)
+
+
+def _shared_folder(config: pytest.Config) -> Path:
+    """One folder for all workers of this test run."""
+    run = os.environ.get("PYTEST_XDIST_TESTRUNUID")
+    if run is None:
+        run = getattr(config, "_filterlab_run", None) or f"{os.getpid()}"
+        config._filterlab_run = run  # type: ignore[attr-defined]
+    folder = Path(tempfile.gettempdir()) / f"filterlab-pytest-{os.getuid()}" / run
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+@contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    with path.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _result_of(scenario: Path, shared: Path) -> dict[str, Any]:
+    """The result of the scenario's one run, made by whoever comes first."""
+    name = f"{scenario.stem}-{hashlib.sha1(str(scenario).encode()).hexdigest()[:8]}"
+    folder = shared / name
+    with _locked(shared / f"{name}.lock"):
+        if not (folder / "result.json").exists():
+            done = _filterlab("run", "--out", str(folder), str(scenario))
+            if not (folder / "result.json").exists():
+                raise UnmetError(f"the run left no result:\n{done.stderr}{done.stdout}")
+    result: dict[str, Any] = json.loads((folder / "result.json").read_text())
+    result["folder"] = str(folder)
+    return result
+
+
+def _filterlab(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "filterlab.cli", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+    )

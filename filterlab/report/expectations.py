@@ -1,0 +1,173 @@
+"""Holds what a scenario expects against what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from filterlab.report.cell import Cell
+from filterlab.scenario.schema import Expectation, Scenario
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One expectation in one phase, and whether it was met; None: could not tell."""
+
+    text: str
+    source: str
+    probe: str
+    phase: str
+    met: bool | None
+    why: str
+
+    def as_json(self) -> dict[str, Any]:
+        """The check as one entry of `result.json`'s expectations."""
+        return {
+            "text": self.text,
+            "source": self.source,
+            "probe": self.probe,
+            "phase": self.phase,
+            "met": self.met,
+            "why": self.why,
+        }
+
+
+def sentence(expectation: Expectation, phase: str) -> str:
+    """The expectation in one phase, as a test report reads it."""
+    return expectation.model_copy(update={"during": (phase,)}).text
+
+
+def expected(scenario: Scenario) -> list[tuple[str, str]]:
+    """Text and place of each check that a run will make, in the run's order."""
+    return [
+        (sentence(expectation, phase.name), str(expectation.where))
+        for expectation in scenario.expect
+        for phase in scenario.phases_of(expectation)
+    ]
+
+
+def check_all(
+    scenario: Scenario,
+    cells: Iterable[Cell],
+) -> list[Check]:
+    """Each expectation against each phase that it speaks of."""
+    by_place = {(cell.probe, cell.phase): cell for cell in cells}
+    return [
+        _check(expectation, phase.name, by_place.get((expectation.probe, phase.name)))
+        for expectation in scenario.expect
+        for phase in scenario.phases_of(expectation)
+    ]
+
+
+def _check(expectation: Expectation, phase: str, cell: Cell | None) -> Check:
+    met, why = _verdict(expectation, cell)
+    return Check(
+        sentence(expectation, phase),
+        str(expectation.where),
+        expectation.probe,
+        phase,
+        met,
+        why,
+    )
+
+
+def _verdict(expectation: Expectation, cell: Cell | None) -> tuple[bool | None, str]:
+    if cell is None:
+        return None, "the probe was not run: the lab failed before"
+    if cell.untellable:
+        troubled = next(
+            a for a in cell.attempts if a.outcome.outcome in ("down", "unknown")
+        )
+        return None, troubled.outcome.why
+    for wish in (_reaches, _outcome, _rate, _speed, _slower, _rule):
+        failed = wish(expectation, cell)
+        if failed is not None:
+            return False, failed
+    return True, cell.outcome.why
+
+
+def _reaches(expectation: Expectation, cell: Cell) -> str | None:
+    wanted = expectation.reaches
+    if wanted is None or _has_rate(expectation):
+        return None
+    if all(attempt.outcome.reached == wanted for attempt in cell.attempts):
+        return None
+    expected = "reached" if wanted else "not reached"
+    return f"expected {expected}, got {cell.outcome.label}: {cell.outcome.why}"
+
+
+def _outcome(expectation: Expectation, cell: Cell) -> str | None:
+    wanted = expectation.outcome
+    if wanted is None or _has_rate(expectation):
+        return None
+    if all(attempt.outcome.matches(wanted) for attempt in cell.attempts):
+        return None
+    got = cell.outcome.failure or cell.outcome.outcome
+    return f"expected {wanted}, got {got}: {cell.outcome.why}"
+
+
+def _has_rate(expectation: Expectation) -> bool:
+    return expectation.at_least is not None or expectation.between is not None
+
+
+def _rate(expectation: Expectation, cell: Cell) -> str | None:
+    """k of n against `at_least` or `between`: of the named outcome, or of reaching."""
+    if not _has_rate(expectation):
+        return None
+    tries = len(cell.attempts)
+    count = sum(_counts(expectation, attempt.outcome) for attempt in cell.attempts)
+    low, high = 0.0, 1.0
+    if expectation.between is not None:
+        low, high = expectation.between
+    if expectation.at_least is not None:
+        low = max(low, expectation.at_least)
+    if low <= count / tries <= high:
+        return None
+    from_rate, to_rate = cell.interval
+    return (
+        f"expected a rate from {low:g} to {high:g}, got {count} of {tries} "
+        f"(reached in {from_rate:.0%} to {to_rate:.0%} with 95 % confidence)"
+    )
+
+
+def _counts(expectation: Expectation, outcome: Any) -> bool:
+    if expectation.outcome is not None:
+        return bool(outcome.matches(expectation.outcome))
+    return bool(outcome.reached == (expectation.reaches is not False))
+
+
+def _speed(expectation: Expectation, cell: Cell) -> str | None:
+    limits = expectation.kbit_s
+    if limits is None:
+        return None
+    rate = cell.typical.result.kbit_s
+    if rate is None:
+        return f"expected a rate, got {cell.outcome.label}"
+    if limits.below is not None and rate >= limits.below:
+        return f"expected less than {limits.below:,.0f} kbit/s, got {rate:,.0f}"
+    if limits.above is not None and rate <= limits.above:
+        return f"expected more than {limits.above:,.0f} kbit/s, got {rate:,.0f}"
+    return None
+
+
+def _slower(expectation: Expectation, cell: Cell) -> str | None:
+    factor = expectation.slower_than_control
+    if factor is None:
+        return None
+    share = cell.share_of_control
+    if share is None:
+        return "no throughput was measured to compare with the control"
+    if share * factor <= 1.0:
+        return None
+    return f"expected {factor:g} times slower than the control, got {1 / share:.1f}"
+
+
+def _rule(expectation: Expectation, cell: Cell) -> str | None:
+    wanted = expectation.rule
+    if wanted is None:
+        return None
+    got = cell.typical.decided_by
+    if cell.typical.rule == wanted:
+        return None
+    return f'expected the rule "{wanted}" to decide, got {got or "none"}'

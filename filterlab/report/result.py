@@ -1,0 +1,92 @@
+"""What a run came to, as its folder keeps it (design, section 8)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from filterlab.report.cell import Cell
+from filterlab.report.expectations import Check
+
+
+class Verdict(StrEnum):
+    """The three things that a run can say."""
+
+    AS_EXPECTED = "as expected"
+    NOT_AS_EXPECTED = "not as expected"
+    COULD_NOT_TELL = "could not tell"
+
+    @property
+    def exit_status(self) -> int:
+        """The status that the command line ends with."""
+        return {"as expected": 0, "not as expected": 1, "could not tell": 3}[self.value]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A finished run."""
+
+    scenario: str
+    title: str
+    seed: int
+    rootless: bool
+    seconds: Mapping[str, float]  # up, control, run, down
+    phases: tuple[str, ...]
+    cells: tuple[Cell, ...]
+    checks: tuple[Check, ...]
+    decisions: tuple[Mapping[str, Any], ...]
+    faults: tuple[str, ...]  # what of the lab itself failed, with log lines
+    folder: Path
+    evidence: tuple[str, ...] = field(default=())
+
+    @property
+    def verdict(self) -> Verdict:
+        """A broken lab outweighs an unmet expectation, and that a met one."""
+        if self.faults or any(check.met is None for check in self.checks):
+            return Verdict.COULD_NOT_TELL
+        if any(cell.untellable for cell in self.cells):
+            return Verdict.COULD_NOT_TELL
+        if not all(check.met for check in self.checks):
+            return Verdict.NOT_AS_EXPECTED
+        return Verdict.AS_EXPECTED
+
+    @property
+    def collateral(self) -> tuple[int, int]:
+        """Innocent visits lost, of all innocent visits that an exchange filtered."""
+        innocent = [cell for cell in self.cells if cell.innocent]
+        return sum(cell.outcome.outcome != "ok" for cell in innocent), len(innocent)
+
+    def detail_of(self, cell: Cell) -> str:
+        """Where the evidence for a cell's outcome is: frame and finding."""
+        for index in cell.outcome.decisions:
+            decision = self.decisions[index]
+            finding = ", ".join(f"{k} = {v}" for k, v in decision["finding"].items())
+            frame = decision.get("capture_frame")
+            place = f"frame {frame:,}" if frame else "no captured frame"
+            return f"{place}, {finding}" if finding else place
+        return ""
+
+    def as_json(self) -> dict[str, Any]:
+        """The contents of `result.json`."""
+        return {
+            "scenario": self.scenario,
+            "title": self.title,
+            "verdict": self.verdict.value,
+            "seed": self.seed,
+            "sealed": {"rootless": self.rootless},
+            "seconds": {name: round(value, 4) for name, value in self.seconds.items()},
+            "phases": list(self.phases),
+            "probes": [entry for cell in self.cells for entry in cell.as_json()],
+            "expectations": [check.as_json() for check in self.checks],
+            "collateral": dict(zip(("lost", "innocent"), self.collateral, strict=True)),
+            "faults": list(self.faults),
+        }
+
+    def write(self) -> None:
+        """Write `result.json` into the run's folder."""
+        text = json.dumps(self.as_json(), indent=1, ensure_ascii=False)
+        (self.folder / "result.json").write_text(text + "\n")

@@ -1,0 +1,133 @@
+"""What a run looks like on a terminal: lines while it goes, a table at its end.
+
+Colour is an addition only: every cell says in words what its colour says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from filterlab.report.cell import Cell
+from filterlab.report.result import Result, Verdict
+
+_STYLES = {
+    "ok": "green",
+    "throttled": "yellow",
+    "down": "magenta",
+    "unknown": "magenta",
+}
+_VERDICT_STYLES = {
+    Verdict.AS_EXPECTED: "bold green",
+    Verdict.NOT_AS_EXPECTED: "bold red",
+    Verdict.COULD_NOT_TELL: "bold magenta",
+}
+
+
+class Narrator:
+    """Says on standard error what a run is doing, as it happens."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    def title(self, text: str) -> None:
+        """The scenario's name."""
+        self._console.print(Text(text, "bold"))
+
+    def note(self, text: str) -> None:
+        """One line about the lab itself."""
+        self._console.print(Text(text, "dim"))
+
+    def phase(self, name: str, policies: str) -> None:
+        """A phase begins."""
+        self._console.print(Text.assemble((name, "bold"), ("  " + policies, "dim")))
+
+    def probe(self, cell: Cell) -> None:
+        """A probe has finished."""
+        label = cell_text(cell)
+        line = Text("  ")
+        line.append(f"{cell.probe:<26} ")
+        line.append_text(label)
+        line.append(f"  {cell.typical.result.seconds:.1f} s", "dim")
+        self._console.print(line)
+
+
+def cell_text(cell: Cell) -> Text:
+    """A cell in words, coloured by what they mean."""
+    outcome = cell.outcome
+    text = outcome.label
+    if len(cell.attempts) > 1:
+        text = f"{cell.reached} of {len(cell.attempts)} reached; mostly {text}"
+    return Text(text, _STYLES.get(outcome.outcome, "red"))
+
+
+def print_result(result: Result, console: Console) -> None:
+    """The table probe x phase, the rules that decided, and the verdict."""
+    console.print()
+    console.print(_table(result.cells, result.phases))
+    _print_reasons(result, console)
+    _print_unmet(result, console)
+    console.print()
+    console.print(Text(closing_line(result), _VERDICT_STYLES[result.verdict]))
+
+
+def closing_line(result: Result) -> str:
+    """The verdict in one line, with where the evidence lies."""
+    met = sum(check.met is True for check in result.checks)
+    return (
+        f"{result.verdict.value}, {met} of {len(result.checks)}"
+        f" · seed {result.seed} · {result.folder}/ ({', '.join(result.evidence)})"
+    )
+
+
+def _table(cells: Sequence[Cell], phases: Sequence[str]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold", collapse_padding=True)
+    table.add_column("")
+    for phase in phases:
+        table.add_column(phase, overflow="fold")
+    by_place = {(cell.probe, cell.phase): cell for cell in cells}
+    for probe in dict.fromkeys(cell.probe for cell in cells):
+        row = [by_place.get((probe, phase)) for phase in phases]
+        table.add_row(probe, *(cell_text(cell) if cell else Text("-") for cell in row))
+    return table
+
+
+def _print_reasons(result: Result, console: Console) -> None:
+    """One line a cell that was not ok: phase, probe, what, which rule and frame."""
+    rows = [cell for cell in result.cells if cell.outcome.outcome != "ok"]
+    if not rows:
+        return
+    console.print()
+    table = Table(box=None, pad_edge=False, show_header=False)
+    for _ in range(4):
+        table.add_column(overflow="fold")
+    for cell in rows:
+        reason = cell.typical.decided_by or cell.outcome.why
+        detail = result.detail_of(cell)
+        table.add_row(
+            Text(cell.phase, "dim"),
+            cell.probe,
+            cell_text(cell),
+            Text(f"{reason}  {detail}".rstrip()),
+        )
+    console.print(table)
+    lost, innocent = result.collateral
+    if innocent:
+        console.print(f"collateral  {lost} of {innocent} innocent visits lost")
+
+
+def _print_unmet(result: Result, console: Console) -> None:
+    unmet = [check for check in result.checks if check.met is not True]
+    for fault in result.faults:
+        console.print()
+        console.print(Text(f"the lab failed: {fault}", "magenta"))
+    if not unmet:
+        return
+    console.print()
+    for check in unmet:
+        mark = "could not tell" if check.met is None else "not met"
+        console.print(Text(f"{check.source}: {mark}: {check.text}", "red"))
+        console.print(Text(f"    {check.why}"))

@@ -1,0 +1,143 @@
+"""What the lab has, as its command line lists, checks and draws it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from filterlab.inspection.catalogue import RECOGNISERS
+from filterlab.map.drawing import draw_terminal
+from filterlab.map.graph import graph_of
+from filterlab.map.share import MapReport, describe
+from filterlab.map.svg import draw_svg
+from filterlab.policy.rules import Policy
+from filterlab.report.expectations import expected
+from filterlab.runner.plan import facts, make_plan
+from filterlab.runner.topologies import topology_facts
+from filterlab.scenario import content
+from filterlab.scenario.load import load, load_scenario
+from filterlab.scenario.policies import load_policy
+from filterlab.scenario.problem import BadInput
+from filterlab.tools.shelf import Shelf
+
+
+class Kind(StrEnum):
+    """What can be listed."""
+
+    SCENARIOS = "scenarios"
+    POLICIES = "policies"
+    TOPOLOGIES = "topologies"
+    TOOLS = "tools"
+    RECOGNISERS = "recognisers"
+
+
+class Schema(StrEnum):
+    """What has a JSON Schema."""
+
+    SCENARIO = "scenario"
+    POLICY = "policy"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One thing the lab has."""
+
+    name: str
+    title: str
+    file: str
+
+    def as_json(self) -> dict[str, str]:
+        """The entry as a JSON object."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """A scenario's map."""
+
+    report: MapReport
+    title: str
+
+    def text(self) -> str:
+        """For a terminal."""
+        return draw_terminal(self.report)
+
+    def svg(self) -> str:
+        """For a page."""
+        return draw_svg(self.report, self.title)
+
+
+def entries(kind: Kind) -> list[Entry]:
+    """Everything of one kind, by name."""
+    match kind:
+        case Kind.SCENARIOS:
+            return [
+                _entry(name, path, lambda p: load_scenario(p, facts()).title)
+                for name, path in content.scenarios().items()
+            ]
+        case Kind.POLICIES:
+            return [
+                _entry(name, path, lambda p: load_policy(p).title)
+                for name, path in content.policies().items()
+            ]
+        case Kind.TOOLS:
+            return [
+                _entry(name, path, lambda p: Shelf()[p.stem].title)
+                for name, path in content.tools().items()
+            ]
+        case Kind.TOPOLOGIES:
+            return [
+                Entry(name, _first_line(path), str(path))
+                for name, path in content.topologies().items()
+                if name in topology_facts()
+            ]
+        case Kind.RECOGNISERS:
+            return [
+                Entry(name, (kind.__doc__ or "").partition("\n")[0], "")
+                for name, kind in RECOGNISERS.items()
+            ]
+
+
+def _entry(name: str, path: Path, title_of: Any) -> Entry:
+    try:
+        title = title_of(path)
+    except BadInput as bad:
+        title = f"cannot be read: {bad.problems[0].message}"
+    return Entry(name, title, str(path))
+
+
+def _first_line(path: Path) -> str:
+    return path.read_text().partition("\n")[0].strip('" .') + "."
+
+
+def examine(path: Path) -> dict[str, Any]:
+    """What a sound file holds; raises BadInput with all that is wrong with it."""
+    found = load(path, facts())
+    if isinstance(found, Policy):
+        summary = f"a sound policy of {len(found.rules)} rules"
+        return {"kind": "policy", "title": found.title, "summary": summary}
+    plan = make_plan(path)
+    scenario = plan.scenario
+    checks = expected(scenario)
+    return {
+        "kind": "scenario",
+        "title": scenario.title,
+        "summary": f"a sound scenario of {len(scenario.probes)} probes in"
+        f" {len(scenario.phases)} phases, {len(checks)} expectations",
+        "phases": [phase.name for phase in scenario.phases],
+        "expectations": [{"text": text, "source": source} for text, source in checks],
+    }
+
+
+def drawn(path: Path) -> Drawn:
+    """A scenario's map; raises BadInput."""
+    plan = make_plan(path)
+    nodes, scenario = plan.node_of, plan.scenario
+    pairs = [
+        (nodes[client], nodes[service])
+        for client in scenario.clients
+        for service in scenario.services
+    ]
+    return Drawn(describe(graph_of(plan.topo), pairs), scenario.title)

@@ -1,0 +1,130 @@
+"""The exchange's controller as the runner sees it: a child process and its JSON lines.
+
+Requests go down its standard input, answers and events come up its standard output;
+`filterlab.openflow.launch` is the other end.
+"""
+
+from __future__ import annotations
+
+import json
+import queue
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+# os-ken imports for half a second on a slow machine; the rest is the handshake.
+READY_WITHIN_SECONDS = 20.0
+# A policy of 100,000 static entries takes the switch a few seconds.
+ANSWER_WITHIN_SECONDS = 60.0
+
+
+class ControllerFault(Exception):  # noqa: N818 - the word of its own lines
+    """The controller ended, or said that it cannot go on."""
+
+
+class Controller:
+    """A running os-ken process that decides for one or more exchanges."""
+
+    def __init__(self, arguments: Sequence[str], log: Path) -> None:
+        self.log = log
+        self._lines: queue.Queue[dict[str, Any] | None] = queue.Queue()
+        self._next_id = 0
+        with log.open("wb") as errors:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "filterlab.openflow.launch", *arguments],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+            )
+        threading.Thread(target=self._read, daemon=True).start()
+
+    @property
+    def pid(self) -> int:
+        """The process id, for whoever measures its memory."""
+        return self._process.pid
+
+    def wait_ready(self, exchanges: Sequence[str]) -> None:
+        """Return when each exchange has its tables; raise ControllerFault otherwise."""
+        waiting = set(exchanges)
+        while waiting:
+            event = self._next(READY_WITHIN_SECONDS, f"exchanges {sorted(waiting)}")
+            if event.get("event") == "ready":
+                waiting.discard(event["exchange"])
+
+    def set_policies(self, policies: Mapping[str, Path]) -> None:
+        """Put one pickled policy in force at each exchange, all at the same moment."""
+        requests = {
+            self._ask({"do": "policy", "exchange": name, "policy": str(path)})
+            for name, path in policies.items()
+        }
+        while requests:
+            requests.discard(self._answer(requests)["id"])
+
+    def counters(self) -> dict[str, Any]:
+        """What each exchange has counted so far."""
+        return self._answer({self._ask({"do": "counters"})})
+
+    def fault(self) -> str | None:
+        """Why the controller is no longer of use, or None while it is well."""
+        if self._process.poll() is None:
+            return None
+        status = self._process.returncode
+        return f"the controller ended with status {status}"
+
+    def stop(self) -> None:
+        """End the process; os-ken does not stop at SIGINT, so SIGTERM it is."""
+        if self._process.poll() is None:
+            self._process.terminate()
+        try:
+            self._process.wait(timeout=2.0)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                pipe.close()
+
+    def _ask(self, request: dict[str, Any]) -> int:
+        self._next_id += 1
+        line = json.dumps({"id": self._next_id, **request}) + "\n"
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(line.encode())
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            raise ControllerFault(self.fault() or "the controller hung up") from None
+        return self._next_id
+
+    def _answer(self, wanted: set[int]) -> dict[str, Any]:
+        while True:
+            message = self._next(ANSWER_WITHIN_SECONDS, "an answer")
+            if message.get("id") in wanted:
+                return message
+
+    def _next(self, within: float, waiting_for: str) -> dict[str, Any]:
+        try:
+            message = self._lines.get(timeout=within)
+        except queue.Empty:
+            raise ControllerFault(
+                f"the controller was silent for {within:g} s; waited for {waiting_for}"
+            ) from None
+        if message is None:
+            self._process.wait()
+            raise ControllerFault(self.fault() or "the controller hung up")
+        if message.get("event") == "fault":
+            raise ControllerFault(str(message.get("text", "")).strip())
+        return message
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            try:
+                message = json.loads(line)
+            except json.JSONDecodeError:
+                continue  # an application's own print, not one of our lines
+            if isinstance(message, dict):
+                self._lines.put(message)
+        self._lines.put(None)

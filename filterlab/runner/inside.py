@@ -1,0 +1,141 @@
+"""The inside of a run: the sealed program that plays a scenario and writes it down.
+
+Started by `filterlab.runner.sealing` with one JSON argument. Whatever fails of the
+lab, the evidence so far is written and the result says "could not tell".
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from filterlab.lab.obstacle import Obstacle
+from filterlab.report.annotate import annotate
+from filterlab.report.expectations import check_all
+from filterlab.report.junit import write_junit
+from filterlab.report.result import Result
+from filterlab.report.terminal import Narrator, print_result
+from filterlab.runner.performance import Performance
+from filterlab.runner.plan import Plan, make_plan
+from filterlab.runner.stage import LAB_FAILURES, Stage, tail
+
+
+class Evening:
+    """One performance from the first light to the last, and its record."""
+
+    def __init__(
+        self, order: Mapping[str, Any], plan: Plan, narrator: Narrator
+    ) -> None:
+        self._order = order
+        self._plan = plan
+        self._narrator = narrator
+        self._folder = Path(order["folder"])
+        self._seed = plan.scenario.seed if order["seed"] is None else order["seed"]
+        self._stage = Stage(plan, self._folder, self._seed)
+        self._performance = Performance(plan, self._stage, narrator)
+        self._faults: list[str] = []
+        self._seconds: dict[str, float] = {}
+
+    def play(self) -> Result:
+        """Everything, and the result of it, written down."""
+        self._guarded(self._perform)
+        self._faults += [f for f in self._stage.faults() if f not in self._faults]
+        started = time.monotonic()
+        self._guarded(self._stage.down)
+        self._seconds["down"] = time.monotonic() - started
+        result = self._result()
+        result.write()
+        write_junit(result, self._folder / "junit.xml")
+        return result
+
+    def _guarded(self, act: Any) -> None:
+        try:
+            act()
+        except (*LAB_FAILURES, Obstacle) as error:
+            log = self._stage.controller.log if self._stage.controller else None
+            said = tail(log) if log is not None and "controller" in str(error) else ""
+            self._faults.append(f"{error}{said}")
+
+    def _perform(self) -> None:
+        stage, scenario = self._stage, self._plan.scenario
+        stage.up()
+        assert stage.summary is not None
+        counts = stage.summary
+        how = "without root" if self._order["rootless"] else "as root"
+        failed = self._performance.play_controls()
+        passed = len(self._plan.probes) - len(failed)
+        self._narrator.note(
+            f"sealed, {how} · {counts.hosts} hosts, {counts.routers} routers,"
+            f" {counts.exchanges} exchanges · up in {stage.seconds_up:.1f} s"
+            f" · {passed} of {len(self._plan.probes)} controls passed"
+        )
+        for phase in scenario.phases:
+            if faults := self._performance.play(phase):
+                self._faults += faults
+                return
+
+    def _result(self) -> Result:
+        performance, plan = self._performance, self._plan
+        decisions = self._annotated(performance.decided.read())
+        order = {planned.name: n for n, planned in enumerate(plan.probes)}
+        cells = sorted(performance.cells, key=lambda cell: order[cell.probe])
+        self._seconds |= {"up": self._stage.seconds_up, **performance.seconds}
+        return Result(
+            scenario=str(plan.path),
+            title=plan.scenario.title,
+            seed=self._seed,
+            rootless=bool(self._order["rootless"]),
+            seconds=self._seconds,
+            phases=tuple(phase.name for phase in plan.scenario.phases),
+            cells=tuple(cells),
+            checks=tuple(check_all(plan.scenario, cells)),
+            decisions=tuple(decisions),
+            faults=tuple(self._faults),
+            folder=self._folder,
+            evidence=self._evidence(),
+        )
+
+    def _annotated(self, decisions: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Comment the captures, and note in each decision which frame it fell on."""
+        captured = self._stage.captured
+        for file in captured.files.values() if captured else ():
+            for index, frame in annotate(file.path, decisions).items():
+                # The side where the deciding frame came in has it as well; the
+                # first file that holds it is as good as the other.
+                decisions[index].setdefault("capture", file.path.name)
+                decisions[index].setdefault("capture_frame", frame)
+        lines = (json.dumps(line, ensure_ascii=False) + "\n" for line in decisions)
+        (self._folder / "decisions.jsonl").write_text("".join(lines))
+        return decisions
+
+    def _evidence(self) -> tuple[str, ...]:
+        captured = self._stage.captured
+        found = ["result.json", "decisions.jsonl", "junit.xml", "logs"]
+        if captured is not None:
+            lost = f", {captured.dropped} frames lost" if captured.dropped else ""
+            found.append(f"{len(captured.files)} captures{lost}")
+        return tuple(found)
+
+
+def main() -> int:
+    """Play what the first argument orders."""
+    order = json.loads(sys.argv[1])
+    plan = make_plan(Path(order["scenario"]))
+    narrator = Narrator(Console(stderr=True, highlight=False))
+    narrator.title(plan.scenario.title)
+    result = Evening(order, plan, narrator).play()
+    if order["json"]:
+        print((result.folder / "result.json").read_text(), end="")
+    else:
+        print_result(result, Console(highlight=False))
+    return result.verdict.exit_status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

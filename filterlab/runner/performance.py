@@ -1,0 +1,145 @@
+"""Carries out the probes: the controls first, then every probe in every phase."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from typing import Protocol
+
+from filterlab.probes.outcome import Outcome, judge
+from filterlab.probes.result import ProbeResult
+from filterlab.report.cell import Attempt, Cell
+from filterlab.runner.decisions import DecisionReader
+from filterlab.runner.plan import Plan, PlannedProbe
+from filterlab.runner.stage import Stage
+from filterlab.scenario.timeline import Phase
+
+
+class Audience(Protocol):
+    """Whoever is told what happens, when it happens."""
+
+    def phase(self, name: str, policies: str) -> None:
+        """A phase begins."""
+
+    def probe(self, cell: Cell) -> None:
+        """A probe has finished in a phase."""
+
+
+class Performance:
+    """The timeline of one scenario on one stage."""
+
+    def __init__(self, plan: Plan, stage: Stage, audience: Audience) -> None:
+        self._plan = plan
+        self._stage = stage
+        self._audience = audience
+        self.decided = DecisionReader(stage.decisions)
+        self.controls: dict[str, Attempt] = {}
+        self.cells: list[Cell] = []
+        self.seconds: dict[str, float] = {}
+
+    def play_controls(self) -> list[str]:
+        """Every probe once, with no policy in force; names those that failed."""
+        started = time.monotonic()
+        with ThreadPoolExecutor(len(self._plan.probes)) as pool:
+            futures = {pool.submit(self._try, p): p for p in self._plan.probes}
+            for future in as_completed(futures):
+                result = future.result()
+                attempt = Attempt(result, judge(result, None, None))
+                self.controls[futures[future].name] = attempt
+        self.seconds["control"] = time.monotonic() - started
+        failed = [n for n, a in self.controls.items() if not a.outcome.reached]
+        return sorted(failed)
+
+    def play(self, phase: Phase) -> list[str]:
+        """All probes in one phase; returns what of the lab failed in it."""
+        started = time.monotonic()
+        first_decision = len(self.decided.read())
+        self._stage.set_policies(dict(phase.policies))
+        policies = ", ".join(f"{name}: {p}" for name, p in phase.policies.items())
+        self._audience.phase(phase.name, policies)
+        with ThreadPoolExecutor(len(self._plan.probes)) as pool:
+            futures: dict[Future[Cell], PlannedProbe] = {
+                pool.submit(self._cell, planned, phase, first_decision): planned
+                for planned in self._plan.probes
+            }
+            for future in as_completed(futures):
+                cell = future.result()
+                self.cells.append(cell)
+                self._audience.probe(cell)
+        self.seconds["run"] = self.seconds.get("run", 0.0) + time.monotonic() - started
+        return self._stage.faults()
+
+    def _cell(self, planned: PlannedProbe, phase: Phase, first_decision: int) -> Cell:
+        control = self.controls[planned.name]
+        attempts = []
+        for _ in range(planned.probe.repeat):
+            result = control.result
+            if control.outcome.reached:
+                result = self._try(planned)
+            attempts.append(self._judged(planned, result, control, first_decision))
+        return Cell(
+            planned.name,
+            planned.probe.client,
+            planned.probe.target,
+            planned.probe.through,
+            phase.name,
+            planned.probe.innocent,
+            tuple(attempts),
+            control,
+        )
+
+    def _try(self, planned: PlannedProbe) -> ProbeResult:
+        stage = self._stage
+        assert stage.launcher is not None and stage.authority is not None
+        if planned.passage is not None:
+            return stage.tools[planned.name].fetch(stage.launcher)
+        request = self._plan.request(planned, str(stage.authority.ca_file))
+        pid = stage.network.node(planned.client).pid
+        return stage.launcher.submit(request, pid).result()
+
+    def _judged(
+        self,
+        planned: PlannedProbe,
+        result: ProbeResult,
+        control: Attempt,
+        first_decision: int,
+    ) -> Attempt:
+        outcome = self._judge(planned, result, control, first_decision, None)
+        if outcome.outcome != "ok" and not self._alive(planned):
+            outcome = self._judge(planned, result, control, first_decision, False)
+        rule = None
+        if outcome.rule is not None and outcome.decisions:
+            rule = self.decided.lines[outcome.decisions[0]]["rule"]
+        return Attempt(result, outcome, rule)
+
+    def _judge(
+        self,
+        planned: PlannedProbe,
+        result: ProbeResult,
+        control: Attempt,
+        first_decision: int,
+        alive: bool | None,
+    ) -> Outcome:
+        plan = self._plan
+        decisions: Mapping[int, Mapping[str, object]] | None = None
+        if plan.scenario.controller is None:
+            decisions = self.decided.since(first_decision)
+        own: Iterable[str] = ()
+        if planned.passage is not None:
+            own = plan.addresses(planned.passage.device)
+        return judge(
+            result,
+            control.result,
+            decisions,
+            alive,
+            target=planned.probe.host,
+            service_addresses=plan.addresses(planned.target),
+            client_addresses=tuple(own),
+        )
+
+    def _alive(self, planned: PlannedProbe) -> bool:
+        """Whether the probe's server answers, asked on its own host."""
+        stage = self._stage
+        assert stage.services is not None
+        return stage.services.alive(planned.service)

@@ -1,0 +1,219 @@
+"""Turns a scenario into what has to be built: hosts, their places, probes, tools.
+
+Each service and client is a host. A probe through a tool has a device of its own at
+its client's place (another machine of the same subscriber), because a VPN changes
+the routes of the whole machine; and the tool's server has a host of its own where
+the probe's target stands.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from filterlab.map.graph import graph_of
+from filterlab.map.share import MapReport, describe
+from filterlab.probes.request import ProbeRequest, Timeouts
+from filterlab.runner.topologies import lay_out, topology_facts
+from filterlab.scenario.facts import Facts
+from filterlab.scenario.load import load_scenario
+from filterlab.scenario.problem import BadInput
+from filterlab.scenario.schema import Probe, Scenario
+from filterlab.tools.shelf import Shelf
+
+# Interface names hold 15 characters (IFNAMSIZ), the topologies add up to 5.
+_NODE_NAME_LENGTH = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A probe's way through a tool: which, from which device, to which server."""
+
+    tool: str
+    device: str
+    server: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedProbe:
+    """A probe with the nodes that it concerns."""
+
+    name: str
+    probe: Probe
+    client: str  # the node that tries: the client's own, or its device
+    target: str  # the node of the service that is tried
+    service: str  # the service's name in the scenario
+    passage: Passage | None
+
+
+@dataclass
+class Plan:
+    """Everything about a run that is known before anything is started."""
+
+    path: Path
+    scenario: Scenario
+    hosts: dict[str, str] = field(default_factory=dict)  # node -> place
+    node_of: dict[str, str] = field(default_factory=dict)  # service or client -> node
+    probes: list[PlannedProbe] = field(default_factory=list)
+    topo: Any = None
+    map: MapReport | None = None
+
+    def addresses(self, node: str) -> list[str]:
+        """IPv4 and IPv6 address of a host."""
+        return [str(address) for address in self.topo.nodeInfo(node)["addresses"]]
+
+    @property
+    def exchanges(self) -> list[str]:
+        """The names of the topology's exchanges."""
+        topo = self.topo
+        return [
+            n for n in topo.switches() if topo.nodeInfo(n).get("role") == "exchange"
+        ]
+
+    def resolvers(self, place: str) -> list[str]:
+        """The services that answer DNS, those at `place` first."""
+        services = self.scenario.services
+        speaking = [n for n, s in services.items() if "dns" in s.speaks]
+        return sorted(speaking, key=lambda name: services[name].at != place)
+
+    def timeouts(self, planned: PlannedProbe) -> Timeouts:
+        """Timeouts that follow the round trip between a probe's two ends."""
+        assert self.map is not None
+        ends = (planned.client, planned.target)
+        journeys = [j for j in self.map.journeys if (j.client, j.service) == ends]
+        longest = max((j.round_trip_seconds for j in journeys), default=0.05)
+        return Timeouts.for_round_trip(longest)
+
+    def request(self, planned: PlannedProbe, ca_file: str, **more: Any) -> ProbeRequest:
+        """What the probe's process is told; `more` is `via`, or another resolver."""
+        probe = planned.probe
+        options: dict[str, Any] = {"resolver": self._resolver_url(probe), **more}
+        return ProbeRequest(
+            kind=probe.kind,  # type: ignore[arg-type]
+            target=self._target(probe),
+            http=probe.http or "1.1",  # type: ignore[arg-type]
+            ca_file=ca_file,
+            timeouts=self.timeouts(planned),
+            **options,
+        )
+
+    def _target(self, probe: Probe) -> str:
+        if probe.kind != "throughput" or "://" in probe.target:
+            return probe.target
+        speaks = self.scenario.services[probe.target].speaks
+        scheme = "https" if "https" in speaks and "bulk" not in speaks else "http"
+        return f"{scheme}://{probe.target}/bytes/32m"
+
+    def _resolver_url(self, probe: Probe) -> str | None:
+        """The resolver that the probe names; None takes its client's usual one."""
+        named = probe.resolver
+        if named is None or "://" in named:
+            return named
+        service = self.scenario.services[named]
+        v4 = self.addresses(self.node_of[named])[0]
+        if "dns" in service.speaks:
+            return f"udp://{v4}"
+        if "dot" in service.speaks:
+            return f"tls://{v4}#{named}"
+        return f"https://{named}/dns-query"
+
+
+def facts() -> Facts:
+    """The topologies and tools that there are."""
+    return Facts(topology_facts(), Shelf())
+
+
+def make_plan(path: Path) -> Plan:
+    """Read a scenario and plan its run; raises BadInput with all that is wrong."""
+    scenario = load_scenario(path, facts())
+    plan = Plan(path, scenario)
+    for name, client in scenario.clients.items():
+        plan.node_of[name] = _add(plan, name, client.place_name)
+    for name, service in scenario.services.items():
+        plan.node_of[name] = _add(plan, name.partition(".")[0], service.at)
+    for name, probe in scenario.probes.items():
+        plan.probes.append(_planned(plan, name, probe))
+    topology = scenario.topology
+    plan.topo = lay_out(topology.use, topology.parameters, plan.hosts)
+    plan.map = describe(graph_of(plan.topo), _pairs(plan))
+    _check_crossings(plan)
+    return plan
+
+
+def _add(plan: Plan, wish: str, place: str) -> str:
+    """A host near the wished name that no other has, and that an interface can bear."""
+    plain = re.sub(r"[^a-z0-9-]", "", wish.lower())[:_NODE_NAME_LENGTH].strip("-")
+    name, number = plain or "host", 2
+    while name in plan.hosts:
+        tail = str(number)
+        name, number = plain[: _NODE_NAME_LENGTH - len(tail)] + tail, number + 1
+    plan.hosts[name] = place
+    return name
+
+
+def _planned(plan: Plan, name: str, probe: Probe) -> PlannedProbe:
+    scenario = plan.scenario
+    service = probe.host if probe.host in scenario.services else _first_resolver(plan)
+    client = plan.node_of[probe.client]
+    target = plan.node_of[service]
+    if probe.through is None:
+        return PlannedProbe(name, probe, client, target, service, None)
+    device = _add(plan, f"{probe.client[:6]}-d", plan.hosts[client])
+    server = _add(plan, f"{probe.through[:8]}-s", plan.hosts[target])
+    passage = Passage(probe.through, device, server)
+    return PlannedProbe(name, probe, device, target, service, passage)
+
+
+def _first_resolver(plan: Plan) -> str:
+    """Where a question about a name that is no service of the lab goes."""
+    return plan.resolvers("")[0] if plan.resolvers("") else next(iter(plan.node_of))
+
+
+def _pairs(plan: Plan) -> Iterator[tuple[str, str]]:
+    """Every (node, node) that a probe's packets travel between, resolvers included."""
+    for planned in plan.probes:
+        yield planned.client, planned.target
+        if planned.passage is not None:
+            yield planned.client, planned.passage.server
+        for resolver in _asked(plan, planned.probe):
+            yield planned.client, plan.node_of[resolver]
+
+
+def _asked(plan: Plan, probe: Probe) -> list[str]:
+    client = plan.scenario.clients[probe.client]
+    named = probe.resolver or client.resolver
+    if named is not None:
+        return [named] if named in plan.scenario.services else []
+    return plan.resolvers(client.place_name)[:1]
+
+
+def crossed(plan: Plan) -> Mapping[str, bool]:
+    """Whether any probe's packets pass an exchange."""
+    assert plan.map is not None
+    uncrossed = set(plan.map.uncrossed)
+    return {name: name not in uncrossed for name in plan.exchanges}
+
+
+def _check_crossings(plan: Plan) -> None:
+    """A policy on an exchange that no probe can cross is a mistake."""
+    passed = crossed(plan)
+    problems = []
+    for moment in plan.scenario.timeline:
+        for name in moment.exchanges:
+            if passed.get(name, True):
+                continue
+            problems.append(
+                plan.scenario.problem_at(
+                    moment,
+                    f"no probe crosses the exchange '{name}', so its policy"
+                    f" '{moment.policy}' could not be seen to do anything",
+                    "exchange",
+                    expected="one of: " + ", ".join(n for n in passed if passed[n]),
+                    help=f"see the ways with: filterlab map {plan.path}",
+                )
+            )
+    if problems:
+        raise BadInput(problems)

@@ -1,0 +1,221 @@
+"""Everything of a run that runs: network, exchange, servers, tools, captures.
+
+Made inside the seal. It comes up in the order in which things need each other, slow
+starters first; it is torn down as a whole, whatever has failed before.
+"""
+
+from __future__ import annotations
+
+import json
+import pickle
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from filterlab.lab.authority import Authority
+from filterlab.lab.capture import Capture, CaptureSummary, RecorderError
+from filterlab.lab.network import Network, Summary
+from filterlab.lab.processes import NotReady, Supervisor
+from filterlab.lab.seal import prepare_seal
+from filterlab.lab.services import Services, ServiceSpec, start_services
+from filterlab.probes.launcher import Launcher
+from filterlab.runner.controller import Controller, ControllerFault
+from filterlab.runner.plan import Plan
+from filterlab.runner.through import Through
+from filterlab.scenario import content
+
+CONTROLLER_PORT = 6653  # IANA: openflow
+# Below the seal's private /run: gone with it, and no evidence.
+WORKSHOP = Path("/run/filterlab")
+# What the lab itself can fail with, as opposed to a bug in it.
+LAB_FAILURES = (ControllerFault, NotReady, RecorderError, RuntimeError, TimeoutError)
+
+
+class Stage:
+    """A scenario's world, standing."""
+
+    def __init__(self, plan: Plan, folder: Path, seed: int) -> None:
+        self.plan = plan
+        self.folder = folder
+        self.seed = seed
+        self.decisions = folder / "decisions.jsonl"
+        self.network = Network(plan.topo, folder / "network", CONTROLLER_PORT)
+        self.supervisor = Supervisor(folder)
+        self.launcher: Launcher | None = None
+        self.controller: Controller | None = None
+        self.capture: Capture | None = None
+        self.captured: CaptureSummary | None = None
+        self.services: Services | None = None
+        self.tools: dict[str, Through] = {}
+        self.authority: Authority | None = None
+        self.summary: Summary | None = None
+        self.seconds_up = 0.0
+
+    def up(self) -> None:
+        """Bring everything up; raises one of LAB_FAILURES or Obstacle."""
+        started = time.monotonic()
+        prepare_seal()
+        self.launcher = Launcher()
+        self.controller = self._start_controller()
+        self.summary = self.network.up()
+        self._set_resolvers()
+        self.capture = self._start_capture()
+        self.authority = Authority(WORKSHOP / "authority")
+        self._start_tools()
+        self.services = start_services(
+            self._service_specs(),
+            self.authority,
+            WORKSHOP / "services",
+            self.supervisor,
+        )
+        self.network.connect_controllers()
+        self.controller.wait_ready(self.plan.exchanges)
+        self.seconds_up = time.monotonic() - started
+
+    def down(self) -> None:
+        """End everything; a capture loses no frame that was on the wire before."""
+        if self.capture is not None:
+            self.captured = self.capture.stop()
+        if self.launcher is not None:
+            self.launcher.close()
+        self.supervisor.stop_all(grace_seconds=0.1)
+        if self.controller is not None:
+            self.controller.stop()
+        self.network.down()
+
+    def set_policies(self, policies: dict[str, str]) -> None:
+        """Put policies (exchange -> policy id) in force, all at the same moment."""
+        if self.plan.scenario.controller is not None:
+            return
+        assert self.controller is not None
+        files = {name: self._pickled(policy) for name, policy in policies.items()}
+        self.controller.set_policies(files)
+
+    def faults(self) -> list[str]:
+        """What of the lab has failed by now, each with the last lines of its log."""
+        found = [str(death) for death in self.supervisor.died()]
+        if self.controller is not None and (fault := self.controller.fault()):
+            found.append(f"{fault}{tail(self.controller.log)}")
+        try:
+            self.network.check()
+        except RuntimeError as error:
+            found.append(str(error))
+        if self.capture is not None and not self.capture.alive:
+            found.append("the capture's writer has ended")
+        return found
+
+    def _start_controller(self) -> Controller:
+        named = self.plan.scenario.controller
+        log = self.folder / "logs" / "controller.log"
+        if named is None:
+            config = self.folder / "controller.json"
+            self._write_config(config)
+            return Controller([str(config)], log)
+        file = content.controller(named, self.plan.path)
+        arguments = ["--app", str(file or named), "--port", str(CONTROLLER_PORT)]
+        for name in self.plan.exchanges:
+            arguments += ["--exchange", f"{name}={self.network.dpid(name)}"]
+        return Controller(arguments, log)
+
+    def _write_config(self, config: Path) -> None:
+        exchanges: list[dict[str, Any]] = [
+            {
+                "name": name,
+                "dpid": self.network.dpid(name),
+                "ports": [
+                    {"number": p.number, "side": p.side, "mac": p.mac_behind}
+                    for p in self.network.exchange_ports(name)
+                ],
+            }
+            for name in self.plan.exchanges
+        ]
+        facts = {
+            "app": str(content.controllers()["exchange"]),
+            "listen_port": CONTROLLER_PORT,
+            "decisions": str(self.decisions),
+            "seed": self.seed,
+            "clock_rate": self.plan.scenario.clock,
+            "exchanges": exchanges,
+        }
+        config.write_text(json.dumps(facts, indent=1))
+
+    def _set_resolvers(self) -> None:
+        """Every host asks the resolver of its own place, unless its client says."""
+        scenario, plan = self.plan.scenario, self.plan
+        chosen = {
+            plan.node_of[name]: client.resolver
+            for name, client in scenario.clients.items()
+        }
+        for node, place in plan.hosts.items():
+            named = chosen.get(node) or next(iter(plan.resolvers(place)), None)
+            if named is not None:
+                addresses = plan.addresses(plan.node_of[named])
+                self.network.set_resolver(node, addresses[:1])
+
+    def _start_capture(self) -> Capture:
+        interfaces: dict[str, list[str]] = {}
+        for exchange in self.plan.exchanges:
+            for port in self.network.exchange_ports(exchange):
+                label = f"{exchange}-{port.side}"
+                interfaces.setdefault(label, []).append(port.interface)
+        capture = Capture(interfaces, self.folder)
+        capture.start()
+        return capture
+
+    def _service_specs(self) -> list[ServiceSpec]:
+        specs = []
+        for name, service in self.plan.scenario.services.items():
+            node = self.network.node(self.plan.node_of[name])
+            specs.append(
+                ServiceSpec(
+                    name,
+                    node,
+                    service.at,
+                    tuple(service.speaks),
+                    tuple(node.addresses),
+                    dict(service.ports),
+                )
+            )
+        return specs
+
+    def _start_tools(self) -> None:
+        assert self.authority is not None
+        for planned in self.plan.probes:
+            if planned.passage is not None:
+                self.tools[planned.name] = Through(
+                    planned,
+                    self.plan,
+                    self.network,
+                    self.authority,
+                    self.supervisor,
+                    WORKSHOP / "tools",
+                )
+
+    def _pickled(self, policy: str) -> Path:
+        folder = WORKSHOP / "policies"
+        folder.mkdir(exist_ok=True)
+        file = folder / f"{policy}.pickle"
+        if not file.exists():
+            file.write_bytes(pickle.dumps(self.plan.scenario.policies[policy]))
+        return file
+
+
+@contextmanager
+def standing(plan: Plan, folder: Path, seed: int) -> Iterator[Stage]:
+    """A stage that is up, and that ends with the block."""
+    stage = Stage(plan, folder, seed)
+    try:
+        stage.up()
+        yield stage
+    finally:
+        stage.down()
+
+
+def tail(log: Path, lines: int = 12) -> str:
+    """The last lines of a log, set off for an error message."""
+    if not log.exists():
+        return ""
+    text = log.read_text(errors="replace").splitlines()[-lines:]
+    return "".join(f"\n    | {line}" for line in text)
