@@ -31,3 +31,7 @@ class DecisionLog:
         }
         with self._writing:
             self._file.write(json.dumps(line) + "\n")
+
+    def close(self) -> None:
+        """Give the file back; nothing is waiting to be written."""
+        self._file.close()
