@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from filterlab.lab.namespace import enter
+from filterlab.lab.priority import stand_back
 from filterlab.probes.perform import perform
 from filterlab.probes.request import ProbeRequest
 from filterlab.probes.result import ProbeResult, broken
@@ -151,6 +152,7 @@ def main() -> None:
     """Serve the socket whose number is the first argument."""
     link = socket.socket(fileno=int(sys.argv[1]))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal's; the runner decides
+    stand_back()
     gc.collect()
     gc.freeze()  # so that a child's collections do not copy the shared pages
     Zygote(link).serve()

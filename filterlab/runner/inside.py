@@ -23,7 +23,7 @@ from filterlab.report.result import Result
 from filterlab.report.terminal import Narrator, print_result
 from filterlab.runner.performance import Performance
 from filterlab.runner.plan import Plan, make_plan
-from filterlab.runner.stage import LAB_FAILURES, Stage, tail
+from filterlab.runner.stage import LAB_FAILURES, Stage, standing, tail
 
 
 class Evening:
@@ -123,10 +123,8 @@ class Evening:
         return tuple(found)
 
 
-def main() -> int:
-    """Play what the first argument orders."""
-    order = json.loads(sys.argv[1])
-    plan = make_plan(Path(order["scenario"]))
+def play(order: Mapping[str, Any], plan: Plan) -> int:
+    """Play a scenario, and print what came of it."""
     narrator = Narrator(Console(stderr=True, highlight=False))
     narrator.title(plan.scenario.title)
     result = Evening(order, plan, narrator).play()
@@ -135,6 +133,31 @@ def main() -> int:
     else:
         print_result(result, Console(highlight=False))
     return result.verdict.exit_status
+
+
+def shell(order: Mapping[str, Any], plan: Plan) -> int:
+    """Bring a scenario's world up, and open Mininet's command line in it.
+
+    The policies of the first phase are in force.
+    """
+    from mininet.cli import CLI
+
+    with standing(plan, Path(order["folder"]), plan.scenario.seed) as stage:
+        first = plan.scenario.phases[0]
+        stage.set_policies(dict(first.policies))
+        print(f"{plan.scenario.title}: {first.name}. Hosts: {', '.join(plan.hosts)}")
+        CLI(stage.network.mininet)
+    return 0
+
+
+VERBS = {"play": play, "shell": shell}
+
+
+def main() -> int:
+    """Do what the first argument orders."""
+    order = json.loads(sys.argv[1])
+    plan = make_plan(Path(order["scenario"]))
+    return VERBS[order["verb"]](order, plan)
 
 
 if __name__ == "__main__":

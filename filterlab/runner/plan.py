@@ -97,6 +97,7 @@ class Plan:
             http=probe.http or "1.1",  # type: ignore[arg-type]
             ca_file=ca_file,
             timeouts=self.timeouts(planned),
+            most_bytes=self.scenario.services[planned.service].size_bytes,
             **options,
         )
 
