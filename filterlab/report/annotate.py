@@ -20,10 +20,12 @@ from typing import Any, BinaryIO
 from filterlab.inspection.flow import PROTOCOL_NAMES
 from filterlab.inspection.packet import Packet, dissect
 from filterlab.report import pcapng
-from filterlab.report.frames import Frame, FrameReader
 
 MARK = "filterlab: "  # what our comments begin with, so that they can be renewed
 SIDES = {"inside": "outside", "outside": "inside"}
+
+# EtherType IPv4, and version 4 with a header of 20 bytes (RFC 791, 3.1)
+_PLAIN_IPV4 = b"\x08\x00\x45"
 
 Flow = tuple[int, frozenset[tuple[bytes, int]]]  # protocol, and both ends
 _NUMBERS = {name: number for number, name in PROTOCOL_NAMES.items()}
@@ -85,18 +87,48 @@ def annotate(
 
 def _sightings(path: Path, digests: set[str], flows: set[Flow]) -> Sightings:
     result = Sightings()
+    known: dict[bytes, bool] = {}  # the headers of a bulk flow are looked at once
+    interfaces: list[pcapng.Interface] = []
+    number = 0
     with path.open("rb") as stream:
-        for frame in FrameReader(stream):
-            digest = sha1(frame.data, usedforsecurity=False).hexdigest()
-            flow = _flow_in(frame)
-            if digest not in digests and flow not in flows:
+        for block in pcapng.BlockReader(stream):
+            if block.kind == pcapng.SECTION:
+                interfaces = []
+            elif block.kind == pcapng.INTERFACE:
+                interfaces.append(pcapng.decode_interface(block))
+            elif block.kind in (pcapng.PACKET, pcapng.SIMPLE):
+                number += 1
+            if block.kind != pcapng.PACKET:
                 continue
-            seen = Seen(frame.number, frame.nanoseconds, frame.direction, digest)
-            if digest in digests:
-                result.by_digest[digest].append(seen)
-            if flow is not None and flow in flows:
-                result.by_flow[flow].append(seen)
+            data = pcapng.packet_data(block)
+            heads = data[12:15] + data[20:24] + data[26:38]
+            if heads[:3] != _PLAIN_IPV4 or heads not in known:
+                known[heads] = _flow_in(data) in flows
+            if known[heads]:
+                _note(result, number, block, interfaces, digests)
     return result
+
+
+def _note(
+    result: Sightings,
+    number: int,
+    block: pcapng.Block,
+    interfaces: list[pcapng.Interface],
+    digests: set[str],
+) -> None:
+    packet = pcapng.decode_packet(block)
+    digest = sha1(packet.data, usedforsecurity=False).hexdigest()
+    seen = Seen(
+        number,
+        interfaces[packet.interface].nanoseconds(packet.ticks, block.order),
+        pcapng.direction_of(packet.options, block.order),
+        digest,
+    )
+    flow = _flow_in(packet.data)
+    if digest in digests:
+        result.by_digest[digest].append(seen)
+    if flow is not None:
+        result.by_flow[flow].append(seen)
 
 
 def _deciding(
@@ -192,8 +224,8 @@ def _flow_of(decision: Mapping[str, Any]) -> Flow:
     return number, frozenset(ends)
 
 
-def _flow_in(frame: Frame) -> Flow | None:
-    packet: Packet | None = dissect(frame.data)
+def _flow_in(data: bytes) -> Flow | None:
+    packet: Packet | None = dissect(data)
     if packet is None:
         return None
     ends = ((packet.src, packet.src_port), (packet.dst, packet.dst_port))

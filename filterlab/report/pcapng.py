@@ -174,6 +174,13 @@ def decode_packet(block: Block) -> Packet:
     return Packet(number, high << 32 | low, data, original, options)
 
 
+def packet_data(block: Block) -> bytes:
+    """The frame in an enhanced packet block, without reading the rest."""
+    _at_least(block, 20)
+    captured = struct.unpack_from(block.order + "I", block.body, 12)[0]
+    return block.body[20 : 20 + captured]
+
+
 class BlockReader:
     """Iterates over the blocks of a stream, up to its end or to where it was cut.
 
