@@ -66,11 +66,9 @@ class Recogniser(Protocol):
 
     def feed(self, direction: Direction, data: bytes) -> Finding | Answer:
         """Take the next bytes of one direction."""
-        ...
 
     def conclude(self) -> Finding | Answer:
         """Nothing more will come: what the bytes so far say (never NEED_DATA)."""
-        ...
 
 
 def host_name(raw: bytes) -> str:

@@ -382,3 +382,32 @@ def test_never_raises(mutations: list[tuple[bytes, int]]) -> None:
         said = engine.receive(frame, float(number), IN)
         assert sum(isinstance(e, Forward | DropFrame) for e in said) == 1
         assert all(dissect(e.frame) for e in said if hasattr(e, "frame"))
+
+
+def test_a_bare_acknowledgement_says_nothing() -> None:
+    engine, talk = box(rule(SNI, Drop()), needs_syn=False), Talk()
+    for _ in range(2):
+        said = engine.receive(talk.tcp(b"", "A", talk.seq, talk.ack), 0.0, IN)
+        assert said == [Forward()]
+    assert engine.receive(talk.send(hello()), 0.0, IN)[0] == DropFrame()
+
+
+def test_one_recogniser_more_may_still_speak() -> None:
+    rules = (
+        rule(SNI, Drop()),
+        rule(names("blocked.example", field="http.host"), Drop()),
+    )
+    engine, talk = box(*rules), Talk()
+    opened(engine, talk)
+    first, rest = hello()[:60], hello()[60:]
+    assert engine.receive(talk.send(first), 0.0, IN) == [Forward()]
+    assert engine.receive(talk.send(rest), 0.0, IN)[0] == DropFrame()
+
+
+def test_repeats_itself_from_the_same_chances() -> None:
+    frames = [Talk().syn(), Talk().send(hello())]
+    runs = [
+        [engine.receive(frame, 0.0, IN) for frame in frames]
+        for engine in (box(rule(SNI, Reset())), box(rule(SNI, Reset())))
+    ]
+    assert runs[0] == runs[1]
