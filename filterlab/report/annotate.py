@@ -22,6 +22,8 @@ from filterlab.inspection.packet import Packet, dissect
 from filterlab.report import pcapng
 
 MARK = "filterlab: "  # what our comments begin with, so that they can be renewed
+_MARK = MARK.encode()
+_COPIED_BYTES = 1 << 20  # at a time, so that a big capture is never in memory whole
 SIDES = {"inside": "outside", "outside": "inside"}
 
 # EtherType IPv4, and version 4 with a header of 20 bytes (RFC 791, 3.1)
@@ -47,6 +49,9 @@ class Sightings:
 
     by_digest: dict[str, list[Seen]] = field(default_factory=lambda: defaultdict(list))
     by_flow: dict[Flow, list[Seen]] = field(default_factory=lambda: defaultdict(list))
+    places: dict[int, tuple[int, int]] = field(default_factory=dict)  # from, to
+    marked: set[int] = field(default_factory=set)  # frames with a comment of ours
+    end: int = 0  # of the last whole block
 
 
 def annotate(
@@ -81,7 +86,8 @@ def annotate(
         moments = {**_deciding(mine, across), **found}
         for number, text in _injections(mine, moments, here, across):
             comments[number].append(text)
-    _rewrite(capture, comments)
+    if comments or here.marked:
+        _rewrite(capture, comments, here)
     return {index: frame.number for index, frame in found.items()}
 
 
@@ -91,7 +97,8 @@ def _sightings(path: Path, digests: set[str], flows: set[Flow]) -> Sightings:
     interfaces: list[pcapng.Interface] = []
     number = 0
     with path.open("rb") as stream:
-        for block in pcapng.BlockReader(stream):
+        reader = pcapng.BlockReader(stream)
+        for block in reader:
             if block.kind == pcapng.SECTION:
                 interfaces = []
             elif block.kind == pcapng.INTERFACE:
@@ -106,6 +113,11 @@ def _sightings(path: Path, digests: set[str], flows: set[Flow]) -> Sightings:
                 known[heads] = _flow_in(data) in flows
             if known[heads]:
                 _note(result, number, block, interfaces, digests)
+                result.places[number] = (reader.at, reader.end)
+            if _MARK in block.body:
+                result.marked.add(number)
+                result.places[number] = (reader.at, reader.end)
+        result.end = reader.end
     return result
 
 
@@ -232,33 +244,33 @@ def _flow_in(data: bytes) -> Flow | None:
     return packet.protocol, frozenset(ends)
 
 
-def _rewrite(path: Path, comments: Mapping[int, Sequence[str]]) -> None:
+def _rewrite(
+    path: Path, comments: Mapping[int, Sequence[str]], here: Sightings
+) -> None:
     """Puts the file in place anew, our old comments replaced by these."""
     part = path.with_name(path.name + ".part")
     with path.open("rb") as old, part.open("wb") as new:
-        _copy(old, new, comments)
+        for number in sorted(here.marked.union(comments)):
+            start, end = here.places[number]
+            _copy(old, new, start)
+            block = pcapng.read_block(old.read(end - start))
+            new.write(_commented(block, comments.get(number, ())).encode())
+        _copy(old, new, here.end)
     os.replace(part, path)
 
 
-def _copy(old: BinaryIO, new: BinaryIO, comments: Mapping[int, Sequence[str]]) -> None:
-    number = 0
-    mark = MARK.encode()
-    for block in pcapng.BlockReader(old):
-        if block.kind in (pcapng.PACKET, pcapng.SIMPLE):
-            number += 1
-        if block.kind == pcapng.PACKET and (number in comments or mark in block.body):
-            new.write(_commented(block, comments.get(number, ())).encode())
-        else:
-            new.write(block.encode())
+def _copy(old: BinaryIO, new: BinaryIO, end: int) -> None:
+    """Copies from where `old` stands up to a place."""
+    while (left := end - old.tell()) > 0:
+        new.write(old.read(min(left, _COPIED_BYTES)))
 
 
 def _commented(block: pcapng.Block, comments: Sequence[str]) -> pcapng.Block:
     packet = pcapng.decode_packet(block)
-    mark = MARK.encode()
     kept = tuple(
         (code, value)
         for code, value in packet.options
-        if not (code == pcapng.COMMENT and value.startswith(mark))
+        if not (code == pcapng.COMMENT and value.startswith(_MARK))
     )
     # An option's length has 16 bits (section 3.5); a finding may be longer.
     added = tuple((pcapng.COMMENT, text.encode()[:65_535]) for text in comments)

@@ -174,6 +174,14 @@ def decode_packet(block: Block) -> Packet:
     return Packet(number, high << 32 | low, data, original, options)
 
 
+def read_block(data: bytes) -> Block:
+    """One whole block that is no section header; its lengths tell the byte order."""
+    big = int.from_bytes(data[4:8], "big") == len(data)
+    order: Order = ">" if big else "<"
+    kind = struct.unpack_from(order + "I", data)[0]
+    return Block(kind, data[8:-4], order)
+
+
 def packet_data(block: Block) -> bytes:
     """The frame in an enhanced packet block, without reading the rest."""
     _at_least(block, 20)
@@ -191,6 +199,8 @@ class BlockReader:
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
         self.truncated: str | None = None
+        self.at = 0  # where in the stream the block began that came last
+        self.end = 0  # where it ended
 
     def __iter__(self) -> Iterator[Block]:
         order: Order = "<"
@@ -218,6 +228,7 @@ class BlockReader:
                 return
             if struct.unpack_from(order + "I", rest, size - 12)[0] != size:
                 raise CaptureError(f"block at byte {at} disagrees about its length")
+            self.at, self.end = at, at + size
             yield Block(kind, rest[:-4], order)
             at += size
 
