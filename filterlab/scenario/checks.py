@@ -167,9 +167,12 @@ class Checks:
                 if exchanges and name != "all" and name not in exchanges:
                     names = [*exchanges, "all"]
                     self.unknown("exchange", moment, ("exchange", index), names)
-            if content.policy(moment.policy, self._path) is None:
+            if moment.policy not in policies and self._lacks_policy(moment.policy):
                 self.policies_missing = True
                 self.unknown("policy", moment, ("policy",), policies)
+
+    def _lacks_policy(self, name: str) -> bool:
+        return content.policy(name, self._path) is None
 
     def _probe(self, probe: Probe) -> None:
         if probe.client not in self.names("clients"):

@@ -9,6 +9,7 @@ from filterlab.scenario.outcomes import agree, reaches
 from filterlab.scenario.problem import quoted
 from filterlab.scenario.schema import Expectation, Moment, Scenario
 from filterlab.scenario.source import Document
+from filterlab.scenario.timeline import meant_by
 
 
 def check_order(scenario: Scenario, document: Document) -> None:
@@ -30,18 +31,30 @@ def check_order(scenario: Scenario, document: Document) -> None:
                 other=before.place("at"),
                 other_says="this moment is later, and stands before it",
             )
-    for index, moment in enumerate(moments):
-        for earlier in moments[:index]:
-            _two_moments(document, earlier, moment)
+    by_time: dict[float, list[Moment]] = {}
+    by_phase: dict[str, Moment] = {}
+    for moment in moments:
+        together = by_time.setdefault(moment.at_seconds, [])
+        for earlier in together:
+            _check_together(document, earlier, moment)
+        together.append(moment)
+        if moment.phase is not None:
+            first = by_phase.setdefault(moment.phase, moment)
+            if first.at_seconds != moment.at_seconds:
+                document.complain(
+                    "phase-twice",
+                    (*moment.path, "phase"),
+                    f"a second phase is called {quoted(moment.phase)}",
+                    other=first.place("phase"),
+                    other_says="the first one is here",
+                )
 
 
-def _two_moments(document: Document, earlier: Moment, moment: Moment) -> None:
-    together = earlier.at_seconds == moment.at_seconds
-    both = {"all", *earlier.exchanges} & {"all", *moment.exchanges}
-    one_for_all = "all" in earlier.exchanges and "all" in moment.exchanges
-    shared = sorted(both - {"all"})
-    if together and (shared or one_for_all):
-        name = quoted(shared[0]) if shared else "every exchange"
+def _check_together(document: Document, earlier: Moment, moment: Moment) -> None:
+    """Complain of two moments at one time that disagree."""
+    both = set(earlier.exchanges) & set(moment.exchanges)
+    if both:
+        name = "every exchange" if "all" in both else quoted(min(both))
         document.complain(
             "exchange-twice",
             (*moment.path, "exchange"),
@@ -49,22 +62,12 @@ def _two_moments(document: Document, earlier: Moment, moment: Moment) -> None:
             other=earlier.place("policy"),
             other_says="the first one is here",
         )
-    if moment.phase is None or earlier.phase is None:
-        return
-    if together and moment.phase != earlier.phase:
+    if None not in (moment.phase, earlier.phase) and moment.phase != earlier.phase:
         document.complain(
             "phase-differs",
             (*moment.path, "phase"),
-            f"one moment has two names, {quoted(moment.phase)} "
-            f"and {quoted(earlier.phase)}",
-            other=earlier.place("phase"),
-            other_says="the first one is here",
-        )
-    elif not together and moment.phase == earlier.phase:
-        document.complain(
-            "phase-twice",
-            (*moment.path, "phase"),
-            f"a second phase is called {quoted(moment.phase)}",
+            f"one moment has two names, {quoted(str(moment.phase))} "
+            f"and {quoted(str(earlier.phase))}",
             other=earlier.place("phase"),
             other_says="the first one is here",
         )
@@ -83,18 +86,18 @@ def check_expectations(
         if with_phases:
             _check_phases(scenario, checks, expectation)
             _check_rule(scenario, checks, expectation)
-    by_probe: dict[str, list[Expectation]] = {}
+    by_probe: dict[str, dict[str, Expectation]] = {}
     for expectation in scenario.expect:
-        others = by_probe.setdefault(expectation.probe, [])
-        for earlier in others:
+        others = by_probe.setdefault(expectation.probe, {})
+        for earlier in others.values():
             if _contradiction(scenario, document, earlier, expectation):
                 break
-        others.append(expectation)
+        others.setdefault(expectation.text, expectation)  # its twin adds nothing
 
 
 def _check_phases(scenario: Scenario, checks: Checks, expectation: Expectation) -> None:
     for index, word in enumerate(expectation.during):
-        if not any(p.is_meant_by(word, scenario.phases) for p in scenario.phases):
+        if not meant_by(word, scenario.phases):
             names = [phase.name for phase in scenario.phases]
             policies = [m.policy for m in scenario.timeline]
             checks.unknown("phase", expectation, ("during", index), names + policies)

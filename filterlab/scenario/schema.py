@@ -24,7 +24,7 @@ from filterlab.scenario.facts import Scalar
 from filterlab.scenario.item import Item
 from filterlab.scenario.outcomes import OUTCOMES
 from filterlab.scenario.problem import Problem, listed
-from filterlab.scenario.timeline import Phase
+from filterlab.scenario.timeline import Phase, meant_by
 from filterlab.scenario.values import (
     ClockRate,
     HostName,
@@ -372,11 +372,8 @@ class Scenario(Item):
         """The phases that an expectation is about."""
         if not expectation.during:
             return self.phases
-        return tuple(
-            phase
-            for phase in self.phases
-            if any(phase.is_meant_by(word, self.phases) for word in expectation.during)
-        )
+        meant = {p.name for w in expectation.during for p in meant_by(w, self.phases)}
+        return tuple(phase for phase in self.phases if phase.name in meant)
 
     def problem_at(
         self, item: Item, message: str, *keys: str, expected: str = "", help: str = ""

@@ -32,14 +32,16 @@ class Phase:
     policies: Mapping[str, str]  # exchange -> policy id
     named: bool  # by the file, and not after its policies
 
-    def is_meant_by(self, word: str, phases: Sequence[Phase]) -> bool:
-        """Whether an expectation's `during` means this phase.
 
-        The name that the file gives a phase comes first, then the policies in force.
-        """
-        if any(phase.named and phase.name == word for phase in phases):
-            return self.name == word
-        return self.name == word or word in self.policies.values()
+def meant_by(word: str, phases: Sequence[Phase]) -> tuple[Phase, ...]:
+    """The phases that an expectation's `during` means.
+
+    The name that the file gives a phase comes first, then the policies in force.
+    """
+    called = tuple(phase for phase in phases if phase.name == word)
+    if any(phase.named for phase in called):
+        return called
+    return tuple(p for p in phases if p.name == word or word in p.policies.values())
 
 
 def phases_of(
@@ -47,6 +49,7 @@ def phases_of(
 ) -> tuple[Phase, ...]:
     """The phases of a timeline; `all` means every one of `exchanges`."""
     phases: list[Phase] = []
+    taken: set[str] = set()
     in_force: dict[str, str] = {}
     by_time: dict[float, list[MomentLike]] = {}
     for moment in moments:
@@ -58,9 +61,9 @@ def phases_of(
                 in_force.update(dict.fromkeys(names, moment.policy))
         given = next((m.phase for m in together if m.phase is not None), None)
         name = given or " + ".join(dict.fromkeys(m.policy for m in together))
-        taken = {phase.name for phase in phases}
         if name in taken:  # the same policies again, later
             again = (f"{name} {n}" for n in range(2, len(phases) + 3))
             name = next(other for other in again if other not in taken)
+        taken.add(name)
         phases.append(Phase(name, at_seconds, dict(in_force), given is not None))
     return tuple(phases)
