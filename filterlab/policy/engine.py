@@ -14,39 +14,20 @@ and whatever is not IP always passes.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Literal
 
-from filterlab.inspection.catalogue import RECOGNISERS
 from filterlab.inspection.checksum import checksums_right
 from filterlab.inspection.flow import ICMPV6, TCP, UDP, Ends
 from filterlab.inspection.flow_table import Flow, FlowTable, State
 from filterlab.inspection.packet import ACK, SYN, Packet, dissect
-from filterlab.inspection.recogniser import Reading
 from filterlab.inspection.watch import Plan, Watch
 from filterlab.policy.actions import ACTIONS, Case, let_pass
 from filterlab.policy.blocking import meet, strike_residually
-from filterlab.policy.conditions import (
-    ANY_RECOGNISER,
-    Question,
-    Test,
-    all_of,
-    compile_condition,
-    has_found,
-    recognisers_of,
-)
 from filterlab.policy.effects import DropFrame, Effect, Forward, Log, Settle, Side
 from filterlab.policy.position import inabilities
+from filterlab.policy.ready import ReadyRule, make_ready, reading_plan
 from filterlab.policy.residual import Blocks
-from filterlab.policy.rules import (
-    Grade,
-    InjectDns,
-    InjectHttp,
-    Policy,
-    Position,
-    Reset,
-    Rule,
-)
+from filterlab.policy.rules import Policy, Position, Rule
 from filterlab.policy.verdict import Decision, Verdict
 
 _FORWARD, _DROP = Forward(), DropFrame()
@@ -55,13 +36,7 @@ _WELL_KNOWN = 1024  # system ports (RFC 6335, 6)
 _NEIGHBOUR_DISCOVERY = range(133, 138)
 
 
-@dataclass(frozen=True, slots=True)
-class _Ready:
-    """A rule made ready: `test` also says whether its action fits the flow."""
-
-    rule: Rule
-    test: Test
-    question: Question
+_Open = Literal[Verdict.UNDECIDED, Verdict.ALLOW]
 
 
 class Engine:
@@ -79,9 +54,9 @@ class Engine:
         can_drop = self._holds or policy.position is Position.RESIDUAL
         self._pass: tuple[Effect, ...] = (_FORWARD,) if self._holds else ()
         self._stop: tuple[Effect, ...] = (_DROP,) if can_drop else ()
-        self._rules = [_make_ready(rule) for rule in policy.rules]
-        self._tcp_plan = _plan(policy, TCP)
-        self._udp_plan = _plan(policy, UDP)
+        self._rules = [make_ready(rule) for rule in policy.rules]
+        self._tcp_plan = reading_plan(policy, TCP)
+        self._udp_plan = reading_plan(policy, UDP)
         self._table = FlowTable(policy.stack.max_flows, policy.stack.idle_seconds)
         self._blocks = Blocks(policy)
         self._frames = 0
@@ -223,7 +198,7 @@ class Engine:
             return list(self._pass)
         return self._decide(judged, case, now)
 
-    def _judge(self, flow: Flow) -> _Ready | Literal[Verdict.UNDECIDED, Verdict.ALLOW]:
+    def _judge(self, flow: Flow) -> ReadyRule | _Open:
         """The rule that strikes; ALLOW if all are false; UNDECIDED if some may yet."""
         rules, watch = self._rules, flow.watch
         # A box that reads piece by piece may find something else in the next piece.
@@ -239,10 +214,10 @@ class Engine:
         return Verdict.UNDECIDED if again else Verdict.ALLOW
 
     def _decide(
-        self, judged: _Ready | Literal[Verdict.ALLOW], case: Case, now: float
+        self, judged: ReadyRule | Literal[Verdict.ALLOW], case: Case, now: float
     ) -> list[Effect]:
         flow = case.flow
-        if isinstance(judged, _Ready):
+        if isinstance(judged, ReadyRule):
             effects = self._strike(judged, case, now)
         else:
             effects = let_pass(case)
@@ -250,7 +225,7 @@ class Engine:
             flow.watch = None  # nothing is looked for any more
         return effects
 
-    def _strike(self, struck: _Ready, case: Case, now: float) -> list[Effect]:
+    def _strike(self, struck: ReadyRule, case: Case, now: float) -> list[Effect]:
         rule, flow = struck.rule, case.flow
         why = struck.question.why(flow)
         name, verdict, carry_out = ACTIONS[type(rule.then)]
@@ -315,59 +290,6 @@ class Engine:
                 residual=residual,
             )
         )
-
-
-def _make_ready(rule: Rule) -> _Ready:
-    """The rule with the test that also asks whether its action fits the flow."""
-    question = compile_condition(rule.when)
-    test = question.test
-    match rule.then:
-        case Reset():
-            test = all_of(_is_tcp, test)
-        case InjectDns():
-            test = all_of(has_found("dns"), test)
-        case InjectHttp():
-            test = all_of(has_found("http"), test)
-    return _Ready(rule, test, question)
-
-
-def _is_tcp(flow: Flow) -> bool:
-    return flow.ends[0] == TCP and flow.settles
-
-
-def _needed(policy: Policy) -> set[str]:
-    """The recognisers that the policy's rules wait for."""
-    needed: set[str] = set()
-    for rule in policy.rules:
-        needed |= recognisers_of(rule.when)
-        match rule.then:
-            case InjectDns():
-                needed.add("dns")
-            case InjectHttp():
-                needed.add("http")
-    return set(RECOGNISERS) if ANY_RECOGNISER in needed else needed
-
-
-def _plan(policy: Policy, transport: int) -> Plan | None:
-    """How the policy's box reads flows of a transport; None if it has no reason to."""
-    stack, needed = policy.stack, _needed(policy)
-    recognisers = tuple(
-        recogniser
-        for name, recogniser in RECOGNISERS.items()
-        if name in needed and transport in recogniser.transports
-    )
-    if not recognisers:
-        return None
-    piecewise = stack.grade in (Grade.PACKET, Grade.SEGMENT)
-    return Plan(
-        transport,
-        recognisers,
-        piecewise=piecewise and transport == TCP,
-        ordered=stack.grade is not Grade.PACKET,
-        reading=Reading(joins_records=stack.grade is Grade.TLS_RECORD),
-        inspect_bytes=stack.inspect_bytes,
-        inspect_packets=stack.inspect_packets,
-    )
 
 
 def _from_server(packet: Packet) -> bool:

@@ -1,0 +1,87 @@
+"""Makes a policy ready to run: rules become tests, the stack model a reading plan.
+
+Only the recognisers that some rule waits for are run, and a rule whose action cannot
+be carried out on a flow (a reset of UDP, an answer to no question) is false of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from filterlab.inspection.catalogue import RECOGNISERS
+from filterlab.inspection.flow import TCP
+from filterlab.inspection.flow_table import Flow
+from filterlab.inspection.recogniser import Reading
+from filterlab.inspection.watch import Plan
+from filterlab.policy.conditions import (
+    ANY_RECOGNISER,
+    Question,
+    Test,
+    all_of,
+    compile_condition,
+    has_found,
+    recognisers_of,
+)
+from filterlab.policy.rules import Grade, InjectDns, InjectHttp, Policy, Reset, Rule
+
+
+@dataclass(frozen=True, slots=True)
+class ReadyRule:
+    """A rule with its question; `test` also says whether the action fits the flow."""
+
+    rule: Rule
+    test: Test
+    question: Question
+
+
+def make_ready(rule: Rule) -> ReadyRule:
+    """The rule with the test that also asks whether its action fits the flow."""
+    question = compile_condition(rule.when)
+    test = question.test
+    match rule.then:
+        case Reset():
+            test = all_of(_is_tcp, test)
+        case InjectDns():
+            test = all_of(has_found("dns"), test)
+        case InjectHttp():
+            test = all_of(has_found("http"), test)
+    return ReadyRule(rule, test, question)
+
+
+def _is_tcp(flow: Flow) -> bool:
+    return flow.ends[0] == TCP and flow.settles
+
+
+def _needed(policy: Policy) -> set[str]:
+    """The recognisers that the policy's rules wait for."""
+    needed: set[str] = set()
+    for rule in policy.rules:
+        needed |= recognisers_of(rule.when)
+        match rule.then:
+            case InjectDns():
+                needed.add("dns")
+            case InjectHttp():
+                needed.add("http")
+    return set(RECOGNISERS) if ANY_RECOGNISER in needed else needed
+
+
+def reading_plan(policy: Policy, transport: int) -> Plan | None:
+    """How the policy's box reads flows of a transport; None if it has no reason to."""
+    stack, needed = policy.stack, _needed(policy)
+    recognisers = tuple(
+        recogniser
+        for name, recogniser in RECOGNISERS.items()
+        if name in needed and transport in recogniser.transports
+    )
+    if not recognisers:
+        return None
+    piecewise = stack.grade in (Grade.PACKET, Grade.SEGMENT)
+    return Plan(
+        transport,
+        recognisers,
+        piecewise=piecewise and transport == TCP,
+        ordered=stack.grade is not Grade.PACKET,
+        reading=Reading(joins_records=stack.grade is Grade.TLS_RECORD),
+        inspect_bytes=stack.inspect_bytes,
+        inspect_packets=stack.inspect_packets,
+    )
