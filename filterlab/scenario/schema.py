@@ -34,6 +34,7 @@ from filterlab.scenario.values import (
     Seconds,
     Share,
     Shares,
+    SizeBytes,
     Truth,
     Unreadable,
     Words,
@@ -169,6 +170,8 @@ class Service(Item):
         BeforeValidator(one_or_more),
         WithJsonSchema({"type": "array", "items": {"enum": list(PORTS)}}),
     ]
+    # How much of its large object a throughput probe fetches at most.
+    size_bytes: SizeBytes = Field(10_000_000, alias="size")
     ports: dict[Spoken, Port] = Field(default_factory=dict)
 
     def endpoints(self, spoken: str) -> tuple[tuple[str, int], ...]:

@@ -20,6 +20,7 @@ from filterlab.scenario.problem import did_you_mean, one_of
 
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 _KBIT_S = {"bit/s": 0.001, "kbit/s": 1.0, "mbit/s": 1e3, "gbit/s": 1e6}
+_BYTES = {"b": 1.0, "kb": 1e3, "mb": 1e6, "gb": 1e9, "kib": 2.0**10, "mib": 2.0**20}
 _DIGITS = r"(\d{1,15}(?:\.\d{1,9})?)"
 LABEL = r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?"  # RFC 1035, 2.3.1, and `_`
 _HOST = re.compile(rf"(?=.{{1,253}}$){LABEL}(?:\.{LABEL})*")
@@ -97,6 +98,14 @@ def kbit_s(value: Any) -> int:
     if not 1 <= rate < 2**32:
         raise Unreadable(f"{expected}, and at least 1 kbit/s")
     return rate
+
+
+def size_bytes(value: Any) -> int:
+    """A size, in bytes: 500 kB, 10 MB."""
+    size = _measured(value, _BYTES, "a size such as 500 kB or 10 MB")
+    if not 1 <= size <= 10**9:
+        raise Unreadable("a size from 1 B to 1 GB")
+    return round(size)
 
 
 def clock_rate(value: Any) -> float:
@@ -227,6 +236,7 @@ _NUMBER = {"type": "number", "minimum": 0, "maximum": 1}
 Words = Annotated[str, Reads(text)]
 Seconds = Annotated[float, Reads(seconds, type="string", examples=["10s", "2m"])]
 KbitS = Annotated[int, Reads(kbit_s, type="string", examples=["150 kbit/s"])]
+SizeBytes = Annotated[int, Reads(size_bytes, type="string", examples=["10 MB"])]
 ClockRate = Annotated[float, Reads(clock_rate, type="string", examples=["60x"])]
 Truth = Annotated[bool, Reads(yes_or_no, type="boolean")]
 HostName = Annotated[str, Reads(host_name)]

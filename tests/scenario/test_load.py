@@ -25,6 +25,7 @@ def test_texts_become_values(scenario: Scenario) -> None:
     assert [source.title for source in scenario.sources] == ["A report", "A page"]
     assert scenario.topology.parameters == {"isps": 2, "sizes": "6.0,3.0"}
     assert [m.at_seconds for m in scenario.timeline] == [0, 0.5, 120, 3600]
+    assert scenario.services["load.example"].size_bytes == 500_000
     assert scenario.services["load.example"].speaks == ("bulk",)
 
 
