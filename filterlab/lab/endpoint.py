@@ -109,6 +109,11 @@ def _accepts(address: str, port: int, _: str, __: Path) -> bool:
         return True
 
 
+def _smtp(address: str, port: int, _: str, __: Path) -> bool:
+    with socket.create_connection((address, port), ANSWER_SECONDS) as channel:
+        return channel.recv(64).startswith(b"220 ")
+
+
 _QUESTIONS: dict[tuple[str, str], Callable[[str, int, str, Path], bool]] = {
     ("http", "tcp"): _http,
     ("https", "tcp"): _tls,
@@ -118,4 +123,5 @@ _QUESTIONS: dict[tuple[str, str], Callable[[str, int, str, Path], bool]] = {
     ("dot", "tcp"): _tls,
     ("doh", "tcp"): _tls,
     ("iperf", "tcp"): _accepts,
+    ("smtp", "tcp"): _smtp,
 }

@@ -1,16 +1,18 @@
 """Starts the servers of a scenario on their hosts, all at once, and watches them.
 
 A name has one host. What it speaks decides which programs run there: Caddy for the
-web (`filterlab.lab.web`), unbound for DNS (`filterlab.lab.dns`), iperf3.
+web (`filterlab.lab.web`), unbound for DNS (`filterlab.lab.dns`), iperf3, and for mail
+one of the lab's own (`filterlab.lab.mailbox`).
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from filterlab.lab import dns, web
+from filterlab.lab import dns, mailbox, web
 from filterlab.lab.authority import Authority, Certificate
 from filterlab.lab.endpoint import Socket, answers
 from filterlab.lab.processes import READY_SECONDS, Node, Process, Supervisor
@@ -18,7 +20,9 @@ from filterlab.lab.readiness import All, Listening
 
 IPERF = "iperf"
 IPERF_PORT = 5201  # iperf3's own default
-SPEAKS = web.WEB | dns.DNS | {IPERF}
+SMTP = "smtp"
+SMTP_PORT = 25  # RFC 5321 section 4.5.4.2
+SPEAKS = web.WEB | dns.DNS | {IPERF, SMTP}
 PROGRAMS = {"caddy": web.WEB, "unbound": dns.DNS, "iperf3": frozenset({IPERF})}
 
 
@@ -103,8 +107,12 @@ def start_services(
 ) -> Services:
     """Start all servers at once and wait until every one listens.
 
-    Raises NotReady naming the first that does not. Files lie in `folder`.
+    Raises ValueError for something that nobody here speaks, and NotReady naming the
+    first that does not listen. Files lie in `folder`.
     """
+    for spec in specs:
+        if unknown := set(spec.speaks) - SPEAKS:
+            raise ValueError(f"{spec.name} cannot speak {', '.join(sorted(unknown))}")
     objects = folder / "objects"
     if any(web.WEB & set(spec.speaks) for spec in specs):
         web.write_objects(objects)
@@ -160,6 +168,17 @@ class _Starter:
             port = spec.ports.get(IPERF, IPERF_PORT)
             command = ["iperf3", "--server", "--port", str(port)]
             self._run(service, command, [Socket(IPERF, "tcp", port)])
+        if SMTP in spec.speaks:
+            port = spec.ports.get(SMTP, SMTP_PORT)
+            # -I: no user's Python settings reach it
+            command = [
+                sys.executable,
+                "-I",
+                str(mailbox.__file__),
+                spec.name,
+                str(port),
+            ]
+            self._run(service, command, [Socket(SMTP, "tcp", port)])
         return service
 
     def _web(self, service: Service, certificate: Certificate, objects: Path) -> None:
@@ -192,7 +211,7 @@ class _Starter:
         service.sockets += listening
         ready = All(tuple(Listening(**{one.transport: one.port}) for one in listening))
         process = self._supervisor.start(
-            f"{service.spec.name} {command[0]}",
+            f"{service.spec.name} {Path(command[0]).name}",
             command,
             service.spec.node,
             ready=ready,

@@ -98,10 +98,7 @@ def configuration(
         "storage": {"module": "file_system", "root": str(folder / "storage")},
         "apps": {
             "http": {"servers": servers},
-            "tls": {
-                "certificates": {"load_files": [loaded]},
-                "automation": {"policies": [{"disable_ocsp_stapling": True}]},
-            },
+            "tls": {"certificates": {"load_files": [loaded]}},
         },
     }
 

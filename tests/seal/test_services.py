@@ -25,7 +25,12 @@ HOSTS = {
 }
 WEB = ("http", "https", "h3")
 DNS = ("dns", "dot", "doh")
-SPOKEN = {"news": WEB, "bank": ("https", "iperf"), "dnshome": DNS, "dnsabroad": DNS}
+SPOKEN = {
+    "news": WEB,
+    "bank": ("https", "iperf", "smtp"),
+    "dnshome": DNS,
+    "dnsabroad": DNS,
+}
 HOUR = 3600  # a cached answer that outlives the test
 
 
