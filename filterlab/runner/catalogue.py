@@ -15,7 +15,7 @@ from filterlab.map.svg import draw_svg
 from filterlab.policy.rules import Policy
 from filterlab.report.expectations import expected
 from filterlab.runner.plan import facts, make_plan
-from filterlab.runner.topologies import topology_facts
+from filterlab.runner.topologies import lay_out, topology_facts
 from filterlab.scenario import content
 from filterlab.scenario.load import load, load_scenario
 from filterlab.scenario.policies import load_policy
@@ -140,4 +140,8 @@ def drawn(path: Path) -> Drawn:
         for client in scenario.clients
         for service in scenario.services
     ]
-    return Drawn(describe(graph_of(plan.topo), pairs), scenario.title)
+    # Without the tools' devices: they are machines of subscribers counted already.
+    hosts = {node: plan.hosts[node] for node in nodes.values()}
+    topology = scenario.topology
+    topo = lay_out(topology.use, topology.parameters, hosts)
+    return Drawn(describe(graph_of(topo), pairs), scenario.title)

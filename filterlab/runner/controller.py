@@ -15,10 +15,41 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from filterlab.lab.network import Network
+from filterlab.scenario import content
+
 # os-ken imports for half a second on a slow machine; the rest is the handshake.
 READY_WITHIN_SECONDS = 20.0
 # A policy of 100,000 static entries takes the switch a few seconds.
 ANSWER_WITHIN_SECONDS = 60.0
+
+
+CONTROLLER_PORT = 6653  # IANA: openflow
+
+
+def exchange_config(
+    network: Network, decisions: Path, seed: int, clock_rate: float
+) -> dict[str, Any]:
+    """What `controllers/exchange.py` must know of a network before it starts."""
+    exchanges: list[dict[str, Any]] = [
+        {
+            "name": name,
+            "dpid": network.dpid(name),
+            "ports": [
+                {"number": p.number, "side": p.side, "mac": p.mac_behind}
+                for p in network.exchange_ports(name)
+            ],
+        }
+        for name in network.exchanges
+    ]
+    return {
+        "app": str(content.controllers()["exchange"]),
+        "listen_port": CONTROLLER_PORT,
+        "decisions": str(decisions),
+        "seed": seed,
+        "clock_rate": clock_rate,
+        "exchanges": exchanges,
+    }
 
 
 class ControllerFault(Exception):  # noqa: N818 - the word of its own lines

@@ -12,7 +12,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from filterlab.lab.authority import Authority
 from filterlab.lab.capture import Capture, CaptureSummary, RecorderError
@@ -21,12 +20,16 @@ from filterlab.lab.processes import NotReady, Supervisor
 from filterlab.lab.seal import prepare_seal
 from filterlab.lab.services import Services, ServiceSpec, start_services
 from filterlab.probes.launcher import Launcher
-from filterlab.runner.controller import Controller, ControllerFault
+from filterlab.runner.controller import (
+    CONTROLLER_PORT,
+    Controller,
+    ControllerFault,
+    exchange_config,
+)
 from filterlab.runner.plan import Plan
 from filterlab.runner.through import Through
 from filterlab.scenario import content
 
-CONTROLLER_PORT = 6653  # IANA: openflow
 # Below the seal's private /run: gone with it, and no evidence.
 WORKSHOP = Path("/run/filterlab")
 # What the lab itself can fail with, as opposed to a bug in it.
@@ -110,36 +113,17 @@ class Stage:
         named = self.plan.scenario.controller
         log = self.folder / "logs" / "controller.log"
         if named is None:
-            config = self.folder / "controller.json"
-            self._write_config(config)
-            return Controller([str(config)], log)
-        file = content.controller(named, self.plan.path)
-        arguments = ["--app", str(file or named), "--port", str(CONTROLLER_PORT)]
+            config = exchange_config(
+                self.network, self.decisions, self.seed, self.plan.scenario.clock
+            )
+            file = self.folder / "controller.json"
+            file.write_text(json.dumps(config, indent=1))
+            return Controller([str(file)], log)
+        app = content.controller(named, self.plan.path) or named
+        arguments = ["--app", str(app), "--port", str(CONTROLLER_PORT)]
         for name in self.plan.exchanges:
             arguments += ["--exchange", f"{name}={self.network.dpid(name)}"]
         return Controller(arguments, log)
-
-    def _write_config(self, config: Path) -> None:
-        exchanges: list[dict[str, Any]] = [
-            {
-                "name": name,
-                "dpid": self.network.dpid(name),
-                "ports": [
-                    {"number": p.number, "side": p.side, "mac": p.mac_behind}
-                    for p in self.network.exchange_ports(name)
-                ],
-            }
-            for name in self.plan.exchanges
-        ]
-        facts = {
-            "app": str(content.controllers()["exchange"]),
-            "listen_port": CONTROLLER_PORT,
-            "decisions": str(self.decisions),
-            "seed": self.seed,
-            "clock_rate": self.plan.scenario.clock,
-            "exchanges": exchanges,
-        }
-        config.write_text(json.dumps(facts, indent=1))
 
     def _set_resolvers(self) -> None:
         """Every host asks the resolver of its own place, unless its client says."""
