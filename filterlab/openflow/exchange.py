@@ -219,13 +219,16 @@ class Exchange:
         if self._engine is not None:
             side = self._ways.side_of[packet.in_port]
             effects = self._engine.receive(packet.frame, self._clock.now(), side)
+        # A frame held under the policy before goes on if today's has no say in it.
+        goes_on = bool(packet.cookie & tables.HELD)
         for effect in effects:
             if isinstance(effect, Settle):
                 self._settle(effect, packet.table)
             elif isinstance(effect, Inject):
                 self._inject(effect)
-        # A frame held under the policy before goes on if today's has no say in it.
-        if packet.cookie & tables.HELD and DropFrame() not in effects:
+            elif isinstance(effect, DropFrame):
+                goes_on = False
+        if goes_on:
             ports = self._ways.released(packet.frame, packet.in_port)
             self._out.append(wire.send_frame(packet.frame, ports))
         self._write(effects, packet.frame)
