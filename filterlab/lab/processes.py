@@ -140,7 +140,9 @@ class Process:
     def start(
         self, writer: LogWriter, log_file: Path, variables: Mapping[str, str]
     ) -> None:
-        """Start it; raises NotReady if a port that it wants is taken in its node."""
+        """Start it; raises NotReady if it is not installed or its port is taken."""
+        if missing_programs(self.argv[:1]):
+            raise NotReady(self.name, f"needs {self.argv[0]}, not installed here", [])
         for protocol, port in wanted_ports(self.ready):
             if port in listening_ports(self.node.pid, protocol):
                 why = f"needs port {port}/{protocol}, in use on {self.node.name}"

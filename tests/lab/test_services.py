@@ -8,9 +8,15 @@ from pathlib import Path
 import pytest
 
 from filterlab.lab import dns, web
-from filterlab.lab.authority import Certificate
+from filterlab.lab.authority import Authority, Certificate
 from filterlab.lab.endpoint import Socket
-from filterlab.lab.services import SPEAKS, needed_programs
+from filterlab.lab.processes import Supervisor
+from filterlab.lab.services import (
+    SPEAKS,
+    ServiceSpec,
+    needed_programs,
+    start_services,
+)
 
 CERTIFICATE = Certificate(Path("c.pem"), Path("c.key"), Path("c.chain.pem"))
 NAMES = {
@@ -98,6 +104,22 @@ def test_objects_have_their_size_and_do_not_compress(tmp_path: Path) -> None:
 
 def test_what_is_spoken_decides_the_programs() -> None:
     assert needed_programs(("http", "dns")) == ["caddy", "unbound"]
-    assert needed_programs(("iperf",)) == ["iperf3"]
+    assert needed_programs(("iperf", "smtp")) == ["iperf3"]
     assert set(needed_programs(tuple(SPEAKS))) == {"caddy", "unbound", "iperf3"}
     assert Socket("dns", "udp", 53) in dns.sockets(("dns",), {})
+
+
+def test_what_nobody_speaks_is_refused_before_anything_starts(tmp_path: Path) -> None:
+    spec = ServiceSpec("a.example", Nowhere(), "home", ("http", "gopher"), ())
+    with Supervisor(tmp_path) as supervisor:
+        with pytest.raises(ValueError, match=r"a\.example cannot speak gopher"):
+            start_services([spec], Authority(tmp_path), tmp_path / "s", supervisor)
+        assert supervisor.processes == []
+        assert not (tmp_path / "s").exists()
+
+
+class Nowhere:
+    """A node that is never asked for anything."""
+
+    name = "nowhere"
+    pid = 0
