@@ -69,6 +69,12 @@ class Services:
         """The names of all services, in the scenario's order."""
         return list(self._services)
 
+    def wait_ready(self, within: float = READY_SECONDS) -> None:
+        """Wait until every server listens; raises NotReady naming one that does not."""
+        for service in self._services.values():
+            for process in service.processes:
+                process.wait_ready(within)
+
     def endpoints(self, name: str) -> list[tuple[str, str, int]]:
         """Transport, address and port of each socket of a service."""
         service = self._services[name]
@@ -103,12 +109,13 @@ def start_services(
     supervisor: Supervisor,
     *,
     ttl_seconds: int = dns.TTL_SECONDS,
-    within: float = READY_SECONDS,
+    wait: bool = True,
 ) -> Services:
     """Start all servers at once and wait until every one listens.
 
     Raises ValueError for something that nobody here speaks, and NotReady naming the
-    first that does not listen. Files lie in `folder`.
+    first that does not listen. Files lie in `folder`. Without `wait` the caller does
+    something else meanwhile, and then `Services.wait_ready`.
     """
     for spec in specs:
         if unknown := set(spec.speaks) - SPEAKS:
@@ -123,10 +130,10 @@ def start_services(
     for spec in specs:
         zones = dns.zones_of(spec.place, names, resolvers) if spec.resolves() else []
         services.append(starter.start(spec, zones, objects, ttl_seconds))
-    for service in services:
-        for process in service.processes:
-            process.wait_ready(within)
-    return Services(authority.ca_file, services)
+    started = Services(authority.ca_file, services)
+    if wait:
+        started.wait_ready()
+    return started
 
 
 def _resolvers(specs: Sequence[ServiceSpec]) -> dict[str, list[str]]:
