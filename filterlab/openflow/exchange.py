@@ -288,11 +288,17 @@ class Exchange:
     def _meter(self, limit: Limit) -> int:
         number = self._meters.get(limit.share)
         if number is None:
-            self._last_meter = self._last_meter % (tables.LOG_METER - 1) + 1
-            number = self._meters[limit.share] = self._last_meter
+            number = self._meters[limit.share] = self._free_meter()
             meter = Meter(number, limit.kbit_s, limit.burst_kbit)
             self._out.append(wire.add_meter(meter))
         return number
+
+    def _free_meter(self) -> int:
+        """The next number, those that long-lived flows still use apart."""
+        while True:
+            self._last_meter = self._last_meter % (tables.LOG_METER - 1) + 1
+            if self._last_meter not in self._meter_users:
+                return self._last_meter
 
     def _entry_gone(self, cookie: int) -> None:
         if tables.generation_of(cookie) != self._generation:

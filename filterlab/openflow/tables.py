@@ -310,7 +310,7 @@ def inspect_entry(policy: Policy | None, generation: int) -> Entry:
     if policy is None or not policy.rules:
         cookie = cookie_of(generation)
         return Entry(Table.INSPECT, 0, {}, Table.FORWARD, cookie=cookie)
-    held = policy.position is Position.IN_PATH
+    held = policy.position in (Position.IN_PATH, Position.RESOLVER)
     return Entry(
         Table.INSPECT,
         0,

@@ -132,7 +132,8 @@ def test_what_is_no_traffic_passes_any_policy(frame: Ether) -> None:
     ids=["IPv4", "IPv6", "ping", "later fragment"],
 )
 def test_a_box_in_the_path_holds_what_is_undecided(frame: bytes) -> None:
-    assert switch(Position.IN_PATH).where(frame, INSIDE).held
+    for position in (Position.IN_PATH, Position.RESOLVER):
+        assert switch(position).where(frame, INSIDE).held
 
 
 @pytest.mark.parametrize("position", [Position.ON_PATH, Position.RESIDUAL])
