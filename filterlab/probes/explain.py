@@ -3,8 +3,9 @@
 A decision explains a probe if it blocked or throttled a flow of the probe: the same
 four ends, or (residual blocking strikes later flows that nobody looks into) the same
 two hosts and server port, or the same two hosts; or if it was about a DNS question
-for the probe's target, which a resolver may have asked in the client's place; or if
-it stands for all flows (`flow` is null).
+for the probe's target, which a resolver may have asked in the client's place, or, if
+no answer came at all, about any question of the client's resolver; or if it stands
+for all flows (`flow` is null).
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ Line = Mapping[str, Any]  # of decisions.jsonl
 _EXPLAINING_VERDICTS = ("block", "throttle")
 # These end with the flow that they strike, so they cannot explain another one.
 _OF_ONE_FLOW = ("inject_dns", "inject_http", "throttle")
+_DNS_PORT = 53  # IANA: domain
 # How well a decision fits, best first.
 _SAME_FLOW, _SAME_NAME, _SAME_PORT, _SAME_HOSTS, _STANDING = range(5)
 
@@ -41,13 +43,18 @@ class Explanation:
         decisions: Mapping[int, Line] | None,
         target: str,
         client_addresses: Collection[str] = (),
+        resolver_addresses: Collection[str] = (),
     ) -> Explanation:
         """The explanation of `result` that `decisions` hold."""
         graded: list[tuple[int, int, int]] = []
+        step = result.failed_step
+        asking = resolver_addresses if step is not None and step.name == "dns" else ()
         for index, line in (decisions or {}).items():
             if line["verdict"] not in _EXPLAINING_VERDICTS:
                 continue
             grade = _grade(line, result.endpoints, target, client_addresses)
+            if grade is None and _asks(line, asking):
+                grade = _SAME_NAME
             if grade is not None:
                 order = _order_of_flow(line, result.endpoints)
                 graded.append((grade, -order, index))
@@ -102,6 +109,13 @@ def _grade(
     if target and asked == target.rstrip(".").lower():
         grades.append(_SAME_NAME)
     return min((grade for grade in grades if grade is not None), default=None)
+
+
+def _asks(line: Line, resolver_addresses: Collection[str]) -> bool:
+    """Whether the decision is about a resolver's own questions to other servers."""
+    flow = line["flow"]
+    asked = flow is not None and flow["server_port"] == _DNS_PORT
+    return asked and flow["client"] in resolver_addresses
 
 
 def _fit(flow: Line, action: str, endpoint: Endpoint) -> int | None:

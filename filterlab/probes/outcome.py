@@ -90,6 +90,7 @@ def judge(
     target: str = "",
     service_addresses: Collection[str] = (),
     client_addresses: Collection[str] = (),
+    resolver_addresses: Collection[str] = (),
 ) -> Outcome:
     """What `result` means beside its `control` (None: this is the control itself).
 
@@ -98,7 +99,8 @@ def judge(
     student's own application), and then difference from the control is all there
     is. `target` is the host asked for, `service_addresses` what its name may
     resolve to. `client_addresses` are given when a tool carries the probe: its
-    flows are any of the client's.
+    flows are any of the client's. `resolver_addresses` are those of the resolver that
+    asks others for the client.
     """
     if result.broken:
         return _cannot_tell("unknown", result, f"the probe broke: {result.failure}")
@@ -106,7 +108,9 @@ def judge(
         return _judge_control(result, server_alive)
     if not control.reached:
         return replace(_judge_control(control, server_alive), failure=result.failure)
-    explanation = Explanation.of(result, decisions, target, client_addresses)
+    explanation = Explanation.of(
+        result, decisions, target, client_addresses, resolver_addresses
+    )
     blocking = _difference(result, control, explanation, service_addresses)
     if blocking is None:
         return Outcome(

@@ -5,6 +5,7 @@ Colour is an addition only: every cell says in words what its colour says.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from rich.console import Console
@@ -96,27 +97,31 @@ def _table(cells: Sequence[Cell], phases: Sequence[str]) -> Table:
 
 
 def _print_reasons(result: Result, console: Console) -> None:
-    """One line a cell that was not ok: phase, probe, what, which rule and frame."""
-    rows = [cell for cell in result.cells if cell.outcome.outcome != "ok"]
-    if not rows:
-        return
-    console.print()
-    table = Table(box=None, pad_edge=False, show_header=False)
-    for _ in range(4):
-        table.add_column(overflow="fold")
-    for cell in rows:
-        reason = cell.typical.decided_by or cell.outcome.why
-        detail = result.detail_of(cell)
-        table.add_row(
-            Text(cell.phase, "dim"),
-            cell.probe,
-            cell_text(cell),
-            Text(f"{reason}  {detail}".rstrip()),
-        )
-    console.print(table)
+    """Why cells were not ok: what came of which probes, and the rule behind it."""
+    groups: dict[tuple[str, str, str], list[Cell]] = {}
+    for cell in result.cells:
+        if cell.outcome.outcome != "ok":
+            reason = cell.typical.decided_by or cell.outcome.why
+            key = cell.phase, cell.outcome.label, reason
+            groups.setdefault(key, []).append(cell)
+    order = list(result.phases)
+    for phase, label, reason in sorted(groups, key=lambda key: order.index(key[0])):
+        cells = groups[phase, label, reason]
+        console.print()
+        line = Text.assemble((phase, "bold"), "  ", cell_text(cells[0]), "  ")
+        line.append(", ".join(cell.probe for cell in cells))
+        console.print(line)
+        detail = result.detail_of(cells[0])
+        console.print(Text(f"  {_short(reason)}  {detail}".rstrip(), "dim"))
     lost, innocent = result.collateral
     if innocent:
-        console.print(f"collateral  {lost} of {innocent} innocent visits lost")
+        console.print()
+        console.print(f"collateral: {lost} of {innocent} innocent visits lost")
+
+
+def _short(reason: str) -> str:
+    """A rule's place without its folders: by-2020.yaml:14 instead of a whole path."""
+    return re.sub(r"[^ ]*/([^/ ]+\.yaml:)", r"\1", reason)
 
 
 def _print_unmet(result: Result, console: Console) -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from typing import Protocol
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from typing import Protocol, TypeVar
 
 from filterlab.probes.outcome import Outcome, judge
 from filterlab.probes.result import ProbeResult
@@ -14,6 +14,8 @@ from filterlab.runner.decisions import DecisionReader
 from filterlab.runner.plan import Plan, PlannedProbe
 from filterlab.runner.stage import Stage
 from filterlab.scenario.timeline import Phase
+
+T = TypeVar("T")
 
 
 class Audience(Protocol):
@@ -41,12 +43,9 @@ class Performance:
     def play_controls(self) -> list[str]:
         """Every probe once, with no policy in force; names those that failed."""
         started = time.monotonic()
-        with ThreadPoolExecutor(len(self._plan.probes)) as pool:
-            futures = {pool.submit(self._try, p): p for p in self._plan.probes}
-            for future in as_completed(futures):
-                result = future.result()
-                attempt = Attempt(result, judge(result, None, None))
-                self.controls[futures[future].name] = attempt
+        for planned, result in self._in_waves(self._try):
+            attempt = Attempt(result, judge(result, None, None))
+            self.controls[planned.name] = attempt
         self.seconds["control"] = time.monotonic() - started
         failed = [n for n, a in self.controls.items() if not a.outcome.reached]
         return sorted(failed)
@@ -58,17 +57,30 @@ class Performance:
         self._stage.set_policies(dict(phase.policies))
         policies = ", ".join(f"{name}: {p}" for name, p in phase.policies.items())
         self._audience.phase(phase.name, policies)
-        with ThreadPoolExecutor(len(self._plan.probes)) as pool:
-            futures: dict[Future[Cell], PlannedProbe] = {
-                pool.submit(self._cell, planned, phase, first_decision): planned
-                for planned in self._plan.probes
-            }
-            for future in as_completed(futures):
-                cell = future.result()
-                self.cells.append(cell)
-                self._audience.probe(cell)
+        for _, cell in self._in_waves(
+            lambda planned: self._cell(planned, phase, first_decision)
+        ):
+            self.cells.append(cell)
+            self._audience.probe(cell)
         self.seconds["run"] = self.seconds.get("run", 0.0) + time.monotonic() - started
         return self._stage.faults()
+
+    def _in_waves(
+        self, act: Callable[[PlannedProbe], T]
+    ) -> Iterator[tuple[PlannedProbe, T]]:
+        """Do something with every probe; each with what came of it, as it comes.
+
+        All at the same time, except those that measure a rate: beside others, they
+        would measure how busy the machine is.
+        """
+        probes = self._plan.probes
+        quick = [p for p in probes if p.probe.kind != "throughput"]
+        waves = [quick, *([p] for p in probes if p.probe.kind == "throughput")]
+        for wave in filter(None, waves):
+            with ThreadPoolExecutor(len(wave)) as pool:
+                futures = {pool.submit(act, planned): planned for planned in wave}
+                for future in as_completed(futures):
+                    yield futures[future], future.result()
 
     def _cell(self, planned: PlannedProbe, phase: Phase, first_decision: int) -> Cell:
         control = self.controls[planned.name]
@@ -136,6 +148,7 @@ class Performance:
             target=planned.probe.host,
             service_addresses=plan.addresses(planned.target),
             client_addresses=tuple(own),
+            resolver_addresses=plan.resolver_addresses(planned),
         )
 
     def _alive(self, planned: PlannedProbe) -> bool:

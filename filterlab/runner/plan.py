@@ -79,6 +79,11 @@ class Plan:
         speaking = [n for n, s in services.items() if "dns" in s.speaks]
         return sorted(speaking, key=lambda name: services[name].at != place)
 
+    def resolver_addresses(self, planned: PlannedProbe) -> list[str]:
+        """The addresses from which the probe's resolver asks others."""
+        asked = _asked(self, planned.probe)
+        return [one for name in asked for one in self.addresses(self.node_of[name])]
+
     def timeouts(self, planned: PlannedProbe) -> Timeouts:
         """Timeouts that follow the round trip between a probe's two ends."""
         assert self.map is not None

@@ -66,15 +66,17 @@ class Through:
             )
             result = launcher.submit(request, self._device.pid).result()
         finally:
-            deaths = [p.death() for p in tool.processes]
+            deaths = [p.death() for p in tool.processes if p.death() is not None]
             tool.stop()
             self._restore_routes()
-        died = [str(death) for death in deaths if death is not None]
-        return broken("\n".join(died)) if died else _after(seconds, result)
+        if deaths:
+            return broken(_last_line_says(str(deaths[0])))
+        return _after(seconds, result)
 
     def _start(self) -> RunningTool:
         self._attempts += 1
-        name = f"{self._planned.name} {self._attempts}"
+        # Some programs take a space in a file's name for its end.
+        name = "-".join(f"{self._planned.name} {self._attempts}".split())
         timeouts = self._plan.timeouts(self._planned)
         return start_tool(
             self._tool,
@@ -103,7 +105,7 @@ class Through:
         part = error.name.rpartition(" ")[2]
         facts = self._tool.file.parts.get(part)
         if facts is None or facts.on != "client":
-            return broken(str(error))
+            return broken(_last_line_says(str(error)))
         step = Step("tunnel", TIMEOUT, 0.0, seconds, {"error": str(error)})
         return ProbeResult(steps=(step,), failure=TIMEOUT, seconds=seconds)
 
@@ -113,6 +115,11 @@ class Through:
         routes = [line.split() for line in commands if line.startswith("ip route ")]
         for argv in routes:
             self._network.run(self._device.name, argv)
+
+
+def _last_line_says(report: str) -> str:
+    """A report with its headline once more at its end, as a traceback has it."""
+    return f"{report}\n{report.splitlines()[0]}"
 
 
 def _via(entry: Entry) -> Via:

@@ -11,7 +11,7 @@ import base64
 import os
 import shlex
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from string import Template
@@ -62,10 +62,14 @@ class RunningTool:
     resolver: str | None
     processes: list[Process]
     _supervisor: Supervisor
+    _put_back: Callable[[], None] | None = None
 
     def stop(self) -> None:
-        """End all its programs."""
+        """End all its programs, and lead the client's traffic as it was before."""
         self._supervisor.stop(self.processes)
+        if self._put_back is not None:
+            self._put_back()
+            self._put_back = None
 
 
 def start_tool(
@@ -76,27 +80,34 @@ def start_tool(
     supervisor: Supervisor,
     *,
     label: str | None = None,
+    within: float = READY_SECONDS,
 ) -> RunningTool:
     """Start a tool on hosts by their roles, of which `server` and `client` are musts.
 
     A role without a host runs on the server's. `folder` is the tool's own, `label`
-    its name in logs and errors. Raises NotReady naming the part that is not ready,
+    its name in logs and errors; each part has `within` seconds to become ready, unless
+    its file gives it others. Raises NotReady naming the part that is not ready,
     after ending the others.
     """
     folder.mkdir(parents=True)
     everywhere = {role: hosts.get(role, hosts["server"]) for role in tool.roles}
     everywhere = {**everywhere, **hosts}
-    start = _Start(tool, everywhere, folder, supervisor, label or tool.name)
+    start = _Start(tool, everywhere, folder, supervisor, label or tool.name, within)
     try:
         start.prepare(authority)
         start.parts()
-        start.tunnel()
+        put_back = start.tunnel()
     except BaseException:
         supervisor.stop(start.processes)
         raise
     enters = tool.enters
     return RunningTool(
-        start.label, _entry(enters), enters.resolver, start.processes, supervisor
+        start.label,
+        _entry(enters),
+        enters.resolver,
+        start.processes,
+        supervisor,
+        put_back,
     )
 
 
@@ -110,8 +121,10 @@ class _Start:
         folder: Path,
         supervisor: Supervisor,
         label: str,
+        within: float,
     ) -> None:
         self.label = label
+        self._within = within
         self.processes: list[Process] = []
         self._tool = tool
         self._hosts = hosts
@@ -178,12 +191,15 @@ class _Start:
         for name in started:
             self._await(name, started, ready)
 
-    def tunnel(self) -> None:
-        """Lead the client's traffic into the tool's interface, if it has one."""
+    def tunnel(self) -> Callable[[], None] | None:
+        """Lead the client's traffic into the tool's interface, if it has one.
+
+        Returns what leads it back.
+        """
         enters = self._tool.enters
         if enters.tun is None:
-            return
-        lead_into_tunnel(
+            return None
+        return lead_into_tunnel(
             enters.tun,
             client=self._hosts["client"],
             exit_host=self._hosts[enters.exit],
@@ -218,7 +234,7 @@ class _Start:
         if name in ready:
             return
         part, process = started[name]
-        process.wait_ready(part.within or READY_SECONDS)
+        process.wait_ready(part.within or self._within)
         for line in part.then:
             self._run(f"{name} setup", line, self._hosts[part.on])
         ready.add(name)
