@@ -7,6 +7,7 @@ a probe means), and with its output in one file.
 
 from __future__ import annotations
 
+import itertools
 import os
 import select
 import shlex
@@ -134,6 +135,7 @@ class Process:
         self.ready = ready
         self.stop_signal = signal.SIGTERM
         self.wanted = False
+        self.number = 0
         self._popen: subprocess.Popen[bytes] | None = None
         self._log: Log | None = None
 
@@ -254,6 +256,7 @@ class Supervisor:
         self.processes: list[Process] = []
         self._writer = LogWriter()
         self._mark = uuid.uuid4().hex
+        self._numbers = itertools.count(1)
 
     def start(
         self,
@@ -271,6 +274,7 @@ class Supervisor:
         A program whose readiness is `Exits` may end; any other must go on running.
         """
         process = Process(name, argv, node, folder, ready)
+        process.number = next(self._numbers)
         process.stop_signal = stop_signal
         marked = {**(variables or {}), _MARK: self._mark_of(process)}
         process.start(self._writer, self._log_file(name), marked)
@@ -303,7 +307,8 @@ class Supervisor:
 
     def died(self) -> list[Death]:
         """Programs that ended although they should run."""
-        deaths = [process.death() for process in self.processes]
+        # A copy, because tools start and stop in other threads.
+        deaths = [process.death() for process in list(self.processes)]
         return [death for death in deaths if death is not None]
 
     def stop(
@@ -320,7 +325,7 @@ class Supervisor:
 
     def stop_all(self, grace_seconds: float = GRACE_SECONDS) -> None:
         """End every program of the run."""
-        self.stop(self.processes, grace_seconds)
+        self.stop(list(self.processes), grace_seconds)
         self._writer.close()
 
     def __enter__(self) -> Supervisor:
@@ -330,7 +335,7 @@ class Supervisor:
         self.stop_all()
 
     def _mark_of(self, process: Process) -> str:
-        return f"{self._mark}/{id(process):x}"
+        return f"{self._mark}/{process.number}"
 
     def _log_file(self, name: str) -> Path:
         plain = "".join(c if c.isalnum() or c in "-._" else "_" for c in name)

@@ -27,10 +27,11 @@ ip -6 address show dev {tun} scope global
 
 def lead_into_tunnel(
     tun: str, *, client: Node, exit_host: Node, outside: Sequence[str], run: Run
-) -> None:
+) -> Callable[[], None]:
     """Route the client into its interface `tun`; `outside` are addresses that stay out.
 
-    Raises what `run` raises where a command fails.
+    Returns what puts the client's routes back, for when the tunnel is gone. Raises
+    what `run` raises where a command fails.
     """
     run("exit", _exit_script(), exit_host)
     old4, old6, tun_addresses = (
@@ -45,7 +46,30 @@ def lead_into_tunnel(
         lines.append(f"ip -6 route del {old6}")
     if tun_addresses:
         lines.append(f"ip -6 route replace default dev {tun}")
-    run("into the tunnel", "\n".join(filter(None, lines)), client)
+    back = "\n".join(_way_back(old4, old6, outside))
+    try:
+        run("into the tunnel", "\n".join(filter(None, lines)), client)
+    except BaseException:
+        run("out of the tunnel", back, client)
+        raise
+
+    def put_back() -> None:
+        run("out of the tunnel", back, client)
+
+    return put_back
+
+
+def _way_back(old4: str, old6: str, outside: Sequence[str]) -> list[str]:
+    lines = [f"ip -4 route replace {old4}"] if old4 else []
+    # A default through the tunnel would stand beside it: IPv6 has several.
+    lines.append("ip -6 route flush default")
+    if old6:
+        lines.append(f"ip -6 route replace {old6}")
+    for address in outside:
+        family, old = ("-6", old6) if ":" in address else ("-4", old4)
+        if old:
+            lines.append(f"ip {family} route flush {address}")
+    return lines
 
 
 def _stays_out(address: str, old_default: str) -> str:

@@ -75,6 +75,11 @@ class Country:
                         packets += int(line.split()[0])
         return packets
 
+    def routes(self) -> str:
+        """The client's routes of both families."""
+        shown = [["ip", "-4", "route"], ["ip", "-6", "route"]]
+        return "".join(self["client"].run_in(argv).stdout for argv in shown)
+
     def fetch(self, address: str, via: Entry | None = None) -> str:
         """The page at an address, or what curl says instead."""
         host = f"[{address}]" if ":" in address else address
@@ -90,6 +95,7 @@ def fetch_through(name: str) -> dict[str, Any]:
     country.count("client", "web")
     country.count("client", "server")
     hosts = {"client": country["client"], "server": country["server"]}
+    routes = country.routes()
     running = start_tool(
         load_tool(TOOLS[name]),
         hosts,
@@ -105,6 +111,15 @@ def fetch_through(name: str) -> dict[str, Any]:
     }
     running.stop()
     answer["running"] = [process.alive for process in running.processes]
+    answer["routes"] = [routes, country.routes()]
+    again = start_tool(
+        load_tool(TOOLS[name]),
+        hosts,
+        country.authority,
+        country.folder / "again",
+        country.supervisor,
+    )
+    answer["again"] = country.fetch(country["web"].addresses[0], again.via)
     return answer
 
 
@@ -119,6 +134,9 @@ def test_a_page_comes_through_the_tool_and_no_other_way(
     assert answer["tunnelled"] > 0
     assert answer["died"] == []
     assert not any(answer["running"])
+    before, after = answer["routes"]
+    assert after == before
+    assert PAGE in answer["again"]
 
 
 def fetch_without_a_tool() -> list[Any]:
