@@ -26,7 +26,7 @@ from mininet.topo import Topo as _Topo
 class National(_Topo):
     """A country's network; `places` and `PARAMETERS` say what can be chosen."""
 
-    PARAMETERS = {
+    PARAMETERS = {  # noqa: RUF012 - mn reads plain classes
         "isps": (3, "how many ISPs"),
         "sizes": ("6.0,3.0,1.0", "their subscribers in millions, the last repeats"),
         "gateways": (
@@ -66,7 +66,7 @@ class National(_Topo):
         self.sizes = self._subscribers(sizes)
         self.gateways = self._gateways(gateways)
         transits = self._whole("hops", hops, 9, 40) - 8
-        self.places = [*(f"isp{i}" for i in self._each_isp()), "home", "abroad"]
+        self.places = (*(f"isp{i}" for i in self._each_isp()), "home", "abroad")
         if hosts is None:
             hosts = {f"sub{i}": f"isp{i}" for i in self._each_isp()}
             hosts.update(bank="home", news="abroad", web="abroad")
@@ -164,9 +164,7 @@ class National(_Topo):
         else:
             for node, side in ((first, "inside"), (second, "outside")):
                 ours, theirs = f"{through}-{side[:-4]}", names[node]
-                self.addLink(
-                    node, through, intfName1=theirs, intfName2=ours, side=side
-                )
+                self.addLink(node, through, intfName1=theirs, intfName2=ours, side=side)
         for node, other, mine, its in (
             (first, second, "fe80::1", "fe80::2"),
             (second, first, "fe80::2", "fe80::1"),
@@ -199,7 +197,12 @@ class National(_Topo):
 
     DEFAULT = ("0.0.0.0/0", "::/0")
     COUNTRY = ("100.64.0.0/10", "203.0.113.0/24", "2001:db8::/33")
-    HOME = ("203.0.113.0/24", "100.127.255.0/24", "2001:db8:100::/48", "2001:db8:ff::/48")
+    HOME = (
+        "203.0.113.0/24",
+        "100.127.255.0/24",
+        "2001:db8:100::/48",
+        "2001:db8:ff::/48",
+    )
     ABROAD = ("198.18.0.0/15", "2001:db8:8000::/33")
 
     @staticmethod
@@ -264,7 +267,7 @@ class National(_Topo):
 
     def _transit_wires(self, transits, delay_ms):
         line = [*(f"transit{t}" for t in range(1, transits + 1)), "edge"]
-        for nearer, farther in zip(line, line[1:]):  # noqa: B905 - one is shorter
+        for nearer, farther in zip(line, line[1:]):  # noqa: B905, RUF007
             # The long way is the first one behind the gateways.
             self._wire(nearer, farther, delay_ms=delay_ms)
             delay_ms = 0

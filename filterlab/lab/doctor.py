@@ -93,7 +93,9 @@ def missing(findings: list[Finding]) -> list[Finding]:
 def _python() -> Finding:
     found = ".".join(map(str, sys.version_info[:3]))
     mend = "apt-get install python3.11 python3.11-venv"
-    return Finding("python 3.11 or newer", sys.version_info >= (3, 11), True, found, mend)
+    return Finding(
+        "python 3.11 or newer", sys.version_info >= (3, 11), True, found, mend
+    )
 
 
 def _namespaces() -> Finding:
@@ -154,7 +156,9 @@ def _in_fresh_namespace(argv: list[str]) -> bool:
 def _delays() -> Iterator[Finding]:
     netem = _in_fresh_namespace(netem_argv("lo", 1))
     found = "in the kernel" if netem else "not in this kernel; VDE takes its place"
-    yield Finding("netem", netem, False, found, "" if netem else "sudo modprobe sch_netem")
+    yield Finding(
+        "netem", netem, False, found, "" if netem else "sudo modprobe sch_netem"
+    )
     for program in ("vde_switch", "wirefilter"):
         yield _program(Program(program, "vde2", not netem, "delays without netem"))
 

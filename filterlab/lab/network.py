@@ -149,8 +149,13 @@ class Network:
         self._join_delayed()
         self._describe_to_mininet()
         seconds = time.monotonic() - started
-        counts = [len(self.names(r)) for r in ("host", "router", "exchange")]
-        return Summary(*counts, seconds, steps)
+        return Summary(
+            hosts=len(self.names("host")),
+            routers=len(self.names("router")),
+            exchanges=len(self.exchanges),
+            seconds=seconds,
+            steps=steps,
+        )
 
     def _controller(self) -> str | None:
         port = self.controller_port

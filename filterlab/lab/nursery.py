@@ -38,7 +38,33 @@ _ETH_GSTRING_LEN = 32
 # With a user-space datapath these would hand it packets that no wire ever carries:
 # without a checksum, or longer than the MTU (names as in `ethtool -k`'s source,
 # net/ethtool/common.c).
-_OFFLOADS = ["tx-checksum-ip-generic", "tx-checksum-ipv4", "tx-checksum-ipv6", "tx-checksum-sctp", "tx-scatter-gather", "tx-scatter-gather-fraglist", "tx-tcp-segmentation", "tx-tcp-ecn-segmentation", "tx-tcp-mangleid-segmentation", "tx-tcp6-segmentation", "tx-generic-segmentation", "rx-gro", "rx-gro-list", "rx-udp-gro-forwarding", "rx-checksum", "tx-udp-segmentation", "tx-gso-list", "tx-sctp-segmentation", "tx-gso-partial", "tx-gre-segmentation", "tx-gre-csum-segmentation", "tx-udp_tnl-segmentation", "tx-udp_tnl-csum-segmentation", "tx-ipxip4-segmentation", "tx-ipxip6-segmentation"]
+_OFFLOADS = [
+    "tx-checksum-ip-generic",
+    "tx-checksum-ipv4",
+    "tx-checksum-ipv6",
+    "tx-checksum-sctp",
+    "tx-scatter-gather",
+    "tx-scatter-gather-fraglist",
+    "tx-tcp-segmentation",
+    "tx-tcp-ecn-segmentation",
+    "tx-tcp-mangleid-segmentation",
+    "tx-tcp6-segmentation",
+    "tx-generic-segmentation",
+    "rx-gro",
+    "rx-gro-list",
+    "rx-udp-gro-forwarding",
+    "rx-checksum",
+    "tx-udp-segmentation",
+    "tx-gso-list",
+    "tx-sctp-segmentation",
+    "tx-gso-partial",
+    "tx-gre-segmentation",
+    "tx-gre-csum-segmentation",
+    "tx-udp_tnl-segmentation",
+    "tx-udp_tnl-csum-segmentation",
+    "tx-ipxip4-segmentation",
+    "tx-ipxip6-segmentation",
+]
 
 _libc = ctypes.CDLL(None, use_errno=True)
 

@@ -50,10 +50,13 @@ def explain_refusal(said: str, rootless: bool) -> Obstacle:
             " --security-opt apparmor=unconfined",
         )
     if _value(_LIMIT) == "0":
-        return _setting("user.max_user_namespaces is 0", "user.max_user_namespaces=15000")
+        return _setting(
+            "user.max_user_namespaces is 0", "user.max_user_namespaces=15000"
+        )
     if _value(_DEBIAN) == "0":
         return _setting(
-            "kernel.unprivileged_userns_clone is 0", "kernel.unprivileged_userns_clone=1"
+            "kernel.unprivileged_userns_clone is 0",
+            "kernel.unprivileged_userns_clone=1",
         )
     if _value(_UBUNTU) == "1":
         return _setting(

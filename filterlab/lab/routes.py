@@ -24,12 +24,12 @@ class Table:
     """One node's addresses and routes; an interface of None is an unreachable route."""
 
     addresses: set[Address] = field(default_factory=set)
-    routes: list[tuple[Prefix, str | None]] = field(default_factory=list)
+    routes: dict[Prefix, str | None] = field(default_factory=dict)
 
     def interface_for(self, target: Address) -> str | None:
         """The interface of the longest prefix that holds the target, if any."""
         best: tuple[int, str | None] = (-1, None)
-        for prefix, interface in self.routes:
+        for prefix, interface in self.routes.items():
             if target.version == prefix.version and target in prefix:
                 best = max(best, (prefix.prefixlen, interface), key=lambda b: b[0])
         return best[1]
@@ -47,12 +47,13 @@ def table_of(commands: list[str]) -> Table:
             network: Prefix = interface.network
             if "peer" in words:
                 network = ipaddress.ip_network(words[words.index("peer") + 1])
-            table.routes.append((network, device))
+            table.routes[network] = device
         elif words[:2] == ["ip", "route"]:
             unreachable = words[3] in ("unreachable", "blackhole", "prohibit")
             prefix = ipaddress.ip_network(words[4 if unreachable else 3])
-            device = None if unreachable else words[words.index("dev") + 1]
-            table.routes.append((prefix, device))
+            # A later route to the same prefix replaces the earlier one.
+            out = None if unreachable else words[words.index("dev") + 1]
+            table.routes[prefix] = out
     return table
 
 
@@ -70,7 +71,10 @@ class Plan:
         self._behind: dict[tuple[str, str], tuple[str, str]] = {}
         self._delays: dict[frozenset[str], float] = {}
         for _, _, info in topo.links(withInfo=True):
-            ends = [(info["node1"], info["intfName1"]), (info["node2"], info["intfName2"])]
+            ends = [
+                (info["node1"], info["intfName1"]),
+                (info["node2"], info["intfName2"]),
+            ]
             self._behind[ends[0]], self._behind[ends[1]] = ends[1], ends[0]
             pair = frozenset((info["node1"], info["node2"]))
             self._delays[pair] = parse_delay_ms(info.get("delay", 0))
@@ -89,8 +93,7 @@ class Plan:
             node, door = self._behind[passed[-1], interface]
             while node in self._exchanges:
                 passed.append(node)
-                node, _ = self._beyond(node, door)
-                door = _
+                node, door = self._beyond(node, door)
             passed.append(node)
         return passed
 
