@@ -44,7 +44,9 @@ class Process:
             stdout=subprocess.PIPE,
             text=True,
         )
-        self.socket = wait_for("the controller", self._connected, PATIENCE_SECONDS)
+        found = wait_for("the controller", self._connected, PATIENCE_SECONDS)
+        assert found is not None
+        self.socket = found
         self.socket.settimeout(PATIENCE_SECONDS)
 
     def _config(self) -> str:

@@ -243,7 +243,7 @@ def fields_of(frame: bytes) -> dict[str, int]:
             found[f"{prefix}_dst"] = packet[layer].dport
     if TCP in packet:
         found["tcp_flags_nxm"] = int(packet[TCP].flags)
-    for layer in _DISCOVERY:
-        if layer in packet:
-            found["icmpv6_type"] = packet[layer].type
+    for message in _DISCOVERY:
+        if message in packet:
+            found["icmpv6_type"] = packet[message].type
     return found

@@ -61,7 +61,7 @@ def _frame(
     udp: bool,
 ) -> bytes:
     ip: Any = IPv6 if ":" in src else IP
-    upper = UDP(sport=sport, dport=dport)
+    upper: Any = UDP(sport=sport, dport=dport)
     if not udp:
         upper = TCP(sport=sport, dport=dport, flags=flags, seq=1000)
     frame = Ether(src=from_mac, dst=to_mac) / ip(src=src, dst=dst) / upper / payload

@@ -16,6 +16,7 @@ import ssl
 import sys
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 import dns.flags
@@ -109,5 +110,9 @@ if __name__ == "__main__":
     what, *words = sys.argv[1:]
     if what == "serve":
         serve(float(words[0]))
-    asked = {"http": ask_http, "tls": ask_tls, "dns": ask_dns}[what]
-    print(json.dumps(asked(*words)))
+    asks: dict[str, Callable[..., dict[str, Any]]] = {
+        "http": ask_http,
+        "tls": ask_tls,
+        "dns": ask_dns,
+    }
+    print(json.dumps(asks[what](*words)))
