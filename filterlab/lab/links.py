@@ -90,14 +90,28 @@ def _switch_folder(end: End) -> Path:
     return _HOME / end.interface
 
 
-def tap_argvs(end: End) -> list[list[str]]:
-    """The commands that, run in the node, make its end of a VDE link."""
+def tap_lines(end: End) -> list[str]:
+    """The lines for `ip -batch` that make an end of a VDE link: a TAP device.
+
+    It is made here and not by vde_switch, which does so at a time of its own.
+    """
+    return [
+        f"tuntap add dev {end.interface} mode tap",
+        f"link set {end.interface} address {end.mac}",
+    ]
+
+
+def tap_argv(end: End) -> list[str]:
+    """The command that, run in the node, serves its end of a VDE link."""
     folder = _switch_folder(end)
     switch = ["vde_switch", "--sock", str(folder), "--tap", end.interface]
     # A hub of two ports and the TAP: there is nothing to learn on a wire.
-    switch += ["--hub", "--numports", "4", "--daemon"]
-    switch += ["--pidfile", f"{folder}.pid"]
-    return [switch, ["ip", "link", "set", end.interface, "address", end.mac]]
+    return [*switch, "--hub", "--numports", "4", "--daemon"]
+
+
+def switch_doors(wire: Wire) -> list[Path]:
+    """The sockets at which both VDE switches answer, once they run."""
+    return [_switch_folder(end) / "ctl" for end in (wire.first, wire.second)]
 
 
 def wirefilter_argv(wire: Wire) -> list[str]:

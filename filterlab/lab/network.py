@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from filterlab.lab import links
+from filterlab.lab.clock import wait_for
 from filterlab.lab.links import End, Wire
 from filterlab.lab.namespace import Namespace
 from filterlab.lab.obstacle import Obstacle
@@ -240,6 +241,8 @@ class Network:
     def _start_wirefilter(self, wire: Wire) -> None:
         name = f"{wire.first.interface}--{wire.second.interface}"
         log = self.folder / f"wirefilter-{name}.log"
+        for door in links.switch_doors(wire):
+            wait_for(str(door), door.exists, within=20.0)
         try:
             with log.open("wb") as out:
                 self._helpers[name] = subprocess.Popen(

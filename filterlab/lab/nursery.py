@@ -5,7 +5,7 @@ library: forking a small single-threaded process is quick and safe, forking the
 runner (threads, hundreds of modules) is neither.
 
 It reads one JSON object on stdin: `nodes` (name -> {"sysctls": {key: value},
-"binds": [[source, target]...], "before": [argv...], "ip": [lines], "quiet":
+"binds": [[source, target]...], "made": [lines], "taps": {interface: argv}, "ip": [lines], "quiet":
 [interfaces], "after": [argv...], "late_sysctls": {...}}), `links` (lines for
 `ip -batch`, in which `{name}` stands for a node's pid), `root` (the same as a node,
 for the interfaces that stay in the seal's root). It answers with one line of JSON,
@@ -30,6 +30,8 @@ _CLONE_NEWNS = 0x00020000  # include/uapi/linux/sched.h
 _CLONE_NEWNET = 0x40000000
 _PR_SET_PDEATHSIG, _PR_SET_NAME = 1, 15  # include/uapi/linux/prctl.h
 _MS_BIND, _MS_REC, _MS_PRIVATE = 0x1000, 0x4000, 1 << 18  # include/uapi/linux/mount.h
+_SIOCGIFFLAGS, _IFF_RUNNING = 0x8913, 0x40  # netdevice(7)
+_WITHIN_SECONDS = 20.0
 _SIOCETHTOOL = 0x8946  # include/uapi/linux/sockios.h
 # include/uapi/linux/ethtool.h
 _ETHTOOL_GSTRINGS, _ETHTOOL_GSSET_INFO, _ETHTOOL_SFEATURES = 0x1B, 0x37, 0x3B
@@ -145,11 +147,29 @@ def _run(argv: list[str], text: str = "") -> None:
         raise RuntimeError(f"{' '.join(argv)}: {said.decode(errors='replace').strip()}")
 
 
+def _await_carrier(interface: str) -> None:
+    """Wait until a program holds the other end of a TAP device."""
+    end = time.monotonic() + _WITHIN_SECONDS
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as channel:
+        request = struct.pack("16sH14x", interface.encode(), 0)
+        while True:
+            answer = fcntl.ioctl(channel, _SIOCGIFFLAGS, request)
+            if struct.unpack("16sH14x", answer)[1] & _IFF_RUNNING:
+                return
+            if time.monotonic() > end:
+                raise RuntimeError(f"no vde_switch took {interface}")
+            time.sleep(0.001)
+
+
 def _configure(node: dict[str, Any]) -> None:
-    for argv in node["before"]:
+    if node["made"]:
+        _run(["ip", "-batch", "-"], "\n".join(node["made"]) + "\n")
+    for argv in node["taps"].values():
         _run(argv)
     _run(["ip", "-batch", "-"], "\n".join(node["ip"]) + "\n")
     switch_offloads_off(node["quiet"])
+    for interface in node["taps"]:
+        _await_carrier(interface)
     for argv in node["after"]:
         _run(argv)
     _set_sysctls(node["late_sysctls"])

@@ -41,7 +41,7 @@ def namespace_obstacle(rootless: bool) -> Obstacle | None:
 
 
 def explain_refusal(said: str, rootless: bool) -> Obstacle:
-    """Turn unshare's refusal into the setting behind it and the command to change it."""
+    """Turn unshare's refusal into the setting behind it and the command that helps."""
     if not rootless:
         return Obstacle(
             f"this container forbids new namespaces ({said})",

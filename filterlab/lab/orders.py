@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from filterlab.lab.links import End, netem_argv, tap_argvs
+from filterlab.lab.links import End, netem_argv, tap_argv, tap_lines
 
 # Set in a fresh namespace, before it has an interface.
 _EVERYWHERE = {
@@ -43,7 +43,8 @@ class NodeOrder:
     sysctls: dict[str, str] = field(default_factory=dict)
     late_sysctls: dict[str, str] = field(default_factory=dict)
     binds: list[tuple[str, str]] = field(default_factory=list)
-    before: list[list[str]] = field(default_factory=list)
+    taps: dict[str, list[str]] = field(default_factory=dict)
+    made: list[str] = field(default_factory=list)
     after: list[list[str]] = field(default_factory=list)
     up: list[str] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
@@ -54,7 +55,8 @@ class NodeOrder:
         """Note an interface of this node, and how its frames are delayed."""
         self.up.append(f"link set {end.interface} up")
         if delay_ms > 0 and not netem:
-            self.before += tap_argvs(end)
+            self.taps[end.interface] = tap_argv(end)
+            self.made += tap_lines(end)
             return
         self.quiet.append(end.interface)
         if delay_ms > 0:
@@ -97,7 +99,8 @@ class NodeOrder:
             "sysctls": self.sysctls,
             "late_sysctls": self.late_sysctls,
             "binds": self.binds,
-            "before": self.before,
+            "taps": self.taps,
+            "made": self.made,
             "after": self.after,
             "ip": self.ip_lines(),
             "quiet": self.quiet,

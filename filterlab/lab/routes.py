@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ipaddress
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from filterlab.lab.links import parse_delay_ms
@@ -112,8 +113,7 @@ class Plan:
 
     def delay_ms(self, path: list[str]) -> float:
         """The sum of the delays along a path, one way."""
-        pairs = zip(path, path[1:], strict=False)
-        return sum(self._delays[frozenset(pair)] for pair in pairs)
+        return sum(self._delays[frozenset(pair)] for pair in pairwise(path))
 
 
 def round_trip_ms(topo: Any, first: str, second: str) -> float:

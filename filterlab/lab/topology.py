@@ -1,4 +1,4 @@
-"""Loading a topology file as Mininet's own `mn` does: executed in an empty namespace."""
+"""Loading a topology file as Mininet's `mn` does: executed in an empty namespace."""
 
 from __future__ import annotations
 

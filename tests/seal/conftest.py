@@ -1,4 +1,4 @@
-"""Sealed tests: real namespaces, switches and programs, or a skip that names the lack."""
+"""Sealed tests: real namespaces and programs, or a skip that names what is missing."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest
 from filterlab.lab.doctor import examine, find_program, missing
 
 HERE = Path(__file__).parent
-SEAL = "import sys; from filterlab.lab.seal import run_sealed as r; sys.exit(r(sys.argv[1:]))"
+SEAL = "import sys; from filterlab.lab import seal; sys.exit(seal.run_sealed(sys.argv[1:]))"
 # A sealed function that hangs is ended after this many seconds.
 PATIENCE_SECONDS = 120
 
