@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from filterlab.report import pcapng
+from filterlab.captures import pcapng
 
 RECORDER = Path(__file__).with_name("recorder.py")
 NANOSECONDS = bytes([9])  # if_tsresol: 10^-9

@@ -15,8 +15,8 @@ from typing import Any
 
 from rich.console import Console
 
+from filterlab.captures.annotate import annotate
 from filterlab.lab.obstacle import Obstacle
-from filterlab.report.annotate import annotate
 from filterlab.report.expectations import check_all
 from filterlab.report.junit import write_junit
 from filterlab.report.result import Result

@@ -17,7 +17,7 @@ from filterlab.lab.capture import (
     Written,
     file_head,
 )
-from filterlab.report import pcapng
+from filterlab.captures import pcapng
 
 
 def test_an_interface_that_is_not_there_is_an_error(tmp_path: Path) -> None:

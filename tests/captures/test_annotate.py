@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
+from filterlab.captures import pcapng
+from filterlab.captures.annotate import annotate
+from filterlab.captures.frames import read_frames
+from filterlab.captures.pcapng import INBOUND, OUTBOUND
 from filterlab.lab.capture import file_head
-from filterlab.report import pcapng
-from filterlab.report.annotate import annotate
-from filterlab.report.frames import read_frames
-from filterlab.report.pcapng import INBOUND, OUTBOUND
 
 CLIENT, SERVER = bytes([100, 64, 0, 2]), bytes([198, 18, 0, 80])
 

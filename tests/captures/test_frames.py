@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from filterlab.report import frames, pcapng
-from filterlab.report.frames import Frame, FrameReader
-from filterlab.report.pcapng import CaptureError, Interface, Packet
+from filterlab.captures import frames, pcapng
+from filterlab.captures.frames import Frame, FrameReader
+from filterlab.captures.pcapng import CaptureError, Interface, Packet
 
 
 def pcap(magic: bytes, order: str, link_type: int, *records: bytes) -> bytes:

@@ -17,9 +17,9 @@ from pathlib import Path
 from statistics import median
 from typing import Any, BinaryIO
 
+from filterlab.captures import pcapng
 from filterlab.inspection.flow import PROTOCOL_NAMES
 from filterlab.inspection.packet import Packet, dissect
-from filterlab.report import pcapng
 
 MARK = "filterlab: "  # what our comments begin with, so that they can be renewed
 _MARK = MARK.encode()

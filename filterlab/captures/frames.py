@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from filterlab.report import pcapng
-from filterlab.report.pcapng import CaptureError
+from filterlab.captures import pcapng
+from filterlab.captures.pcapng import CaptureError
 
 ETHERNET, RAW, LINUX_SLL, LINUX_SLL2 = 1, 101, 113, 276  # tcpdump.org/linktypes
 MAX_RECORD_BYTES = 1 << 24  # as for a pcapng block

@@ -9,9 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from filterlab.report import pcapng
-from filterlab.report.frames import FrameReader
-from filterlab.report.pcapng import Block, BlockReader, CaptureError, Interface, Packet
+from filterlab.captures import pcapng
+from filterlab.captures.frames import FrameReader
+from filterlab.captures.pcapng import (
+    Block,
+    BlockReader,
+    CaptureError,
+    Interface,
+    Packet,
+)
 
 orders = st.sampled_from(["<", ">"])
 texts = st.text(max_size=40).map(str.encode)
