@@ -192,6 +192,13 @@ class Process:
         """The last lines that it said."""
         return self._log.tail(lines) if self._log else []
 
+    def forget_log(self) -> str:
+        """What it said, for the last time: of no interest once all went well."""
+        said = self.log_text()
+        if self._log:
+            self._log.path.unlink(missing_ok=True)
+        return said
+
     def wait_ready(self, within: float = READY_SECONDS) -> None:
         """Wait until it is usable; raises NotReady if it ends before, or in time."""
         try:
@@ -303,7 +310,7 @@ class Supervisor:
             raise NotReady(name, why, error.tail) from None
         process._last_words()
         self.processes.remove(process)
-        return process.log_text()
+        return process.forget_log()
 
     def died(self) -> list[Death]:
         """Programs that ended although they should run."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import pickle
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -72,21 +72,37 @@ class Stage:
             self.authority,
             WORKSHOP / "services",
             self.supervisor,
+            wait=False,
         )
         self.network.connect_controllers()
         self.controller.wait_ready(self.plan.exchanges)
+        self.services.wait_ready()
         self.seconds_up = time.monotonic() - started
 
     def down(self) -> None:
-        """End everything; a capture loses no frame that was on the wire before."""
+        """End everything, whatever of it fails; raises the first failure at the end.
+
+        A capture loses no frame that was on the wire before.
+        """
+        ends: list[Callable[[], None]] = [self._stop_capture]
+        if self.launcher is not None:
+            ends.append(self.launcher.close)
+        ends.append(lambda: self.supervisor.stop_all(grace_seconds=0.1))
+        if self.controller is not None:
+            ends.append(self.controller.stop)
+        ends.append(self.network.down)
+        failures: list[Exception] = []
+        for end in ends:
+            try:
+                end()
+            except LAB_FAILURES as failure:
+                failures.append(failure)
+        if failures:
+            raise failures[0]
+
+    def _stop_capture(self) -> None:
         if self.capture is not None:
             self.captured = self.capture.stop()
-        if self.launcher is not None:
-            self.launcher.close()
-        self.supervisor.stop_all(grace_seconds=0.1)
-        if self.controller is not None:
-            self.controller.stop()
-        self.network.down()
 
     def set_policies(self, policies: dict[str, str]) -> None:
         """Put policies (exchange -> policy id) in force, all at the same moment."""

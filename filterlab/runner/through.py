@@ -68,7 +68,6 @@ class Through:
         finally:
             deaths = [p.death() for p in tool.processes if p.death() is not None]
             tool.stop()
-            self._restore_routes()
         if deaths:
             return broken(_last_line_says(str(deaths[0])))
         return _after(seconds, result)
@@ -108,13 +107,6 @@ class Through:
             return broken(_last_line_says(str(error)))
         step = Step("tunnel", TIMEOUT, 0.0, seconds, {"error": str(error)})
         return ProbeResult(steps=(step,), failure=TIMEOUT, seconds=seconds)
-
-    def _restore_routes(self) -> None:
-        """Give the device its own way back, which the tunnel took with it."""
-        commands = self._plan.topo.nodeInfo(self._device.name)["commands"]
-        routes = [line.split() for line in commands if line.startswith("ip route ")]
-        for argv in routes:
-            self._network.run(self._device.name, argv)
 
 
 def _last_line_says(report: str) -> str:
