@@ -69,7 +69,7 @@ def kernel_has_netem() -> bool:
 
 
 def veth_line(wire: Wire) -> str:
-    """The line for `ip -batch` that makes the pair; `{name}` stands for a node's pid."""
+    """The line for `ip -batch` that makes the pair; `{name}`: that node's pid."""
     return f"link add {_veth_end(wire.first)} type veth peer {_veth_end(wire.second)}"
 
 

@@ -5,8 +5,9 @@ library: forking a small single-threaded process is quick and safe, forking the
 runner (threads, hundreds of modules) is neither.
 
 It reads one JSON object on stdin: `nodes` (name -> {"sysctls": {key: value},
-"binds": [[source, target]...], "made": [lines], "taps": {interface: argv}, "ip": [lines], "quiet":
-[interfaces], "after": [argv...], "late_sysctls": {...}}), `links` (lines for
+"binds": [[source, target]...], "made": [lines], "taps": {interface: argv},
+"ip": [lines], "quiet": [interfaces], "after": [argv...], "late_sysctls": {...}}),
+`links` (lines for
 `ip -batch`, in which `{name}` stands for a node's pid), `root` (the same as a node,
 for the interfaces that stay in the seal's root). It answers with one line of JSON,
 {"pids": {...}, "seconds": {...}} or {"error": text}, and then waits: when its stdin
@@ -15,10 +16,12 @@ closes, or it dies, all nodes die.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import fcntl
 import json
 import os
+import re
 import signal
 import socket
 import struct
@@ -38,35 +41,12 @@ _ETHTOOL_GSTRINGS, _ETHTOOL_GSSET_INFO, _ETHTOOL_SFEATURES = 0x1B, 0x37, 0x3B
 _ETH_SS_FEATURES = 4
 _ETH_GSTRING_LEN = 32
 # With a user-space datapath these would hand it packets that no wire ever carries:
-# without a checksum, or longer than the MTU (names as in `ethtool -k`'s source,
-# net/ethtool/common.c).
-_OFFLOADS = [
-    "tx-checksum-ip-generic",
-    "tx-checksum-ipv4",
-    "tx-checksum-ipv6",
-    "tx-checksum-sctp",
-    "tx-scatter-gather",
-    "tx-scatter-gather-fraglist",
-    "tx-tcp-segmentation",
-    "tx-tcp-ecn-segmentation",
-    "tx-tcp-mangleid-segmentation",
-    "tx-tcp6-segmentation",
-    "tx-generic-segmentation",
-    "rx-gro",
-    "rx-gro-list",
-    "rx-udp-gro-forwarding",
-    "rx-checksum",
-    "tx-udp-segmentation",
-    "tx-gso-list",
-    "tx-sctp-segmentation",
-    "tx-gso-partial",
-    "tx-gre-segmentation",
-    "tx-gre-csum-segmentation",
-    "tx-udp_tnl-segmentation",
-    "tx-udp_tnl-csum-segmentation",
-    "tx-ipxip4-segmentation",
-    "tx-ipxip6-segmentation",
-]
+# without a checksum, or longer than the MTU. Names as in the kernel's
+# net/ethtool/common.c; new kernels bring new kinds of segmentation.
+_OFFLOAD = re.compile(
+    r"tx-checksum-.*|tx-.*-segmentation|tx-scatter-gather.*|tx-gso-.*|rx-gro.*"
+    r"|rx-checksum|rx-udp-gro-forwarding"
+)
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -106,8 +86,8 @@ def switch_offloads_off(interfaces: list[str]) -> None:
             if not words:
                 numbers = _feature_numbers(channel, interface)
                 words = [[0, 0] for _ in range((len(numbers) + 31) // 32)]
-                for name in _OFFLOADS:
-                    if (number := numbers.get(name)) is not None:
+                for name, number in numbers.items():
+                    if _OFFLOAD.fullmatch(name):
                         words[number // 32][0] |= 1 << (number % 32)
             command = bytearray(struct.pack("=II", _ETHTOOL_SFEATURES, len(words)))
             for valid, wanted in words:
@@ -127,9 +107,6 @@ def _set_sysctls(values: dict[str, str]) -> None:
 def _run(argv: list[str], text: str = "") -> None:
     """Run a command with `text` on its stdin; raises RuntimeError with what it said."""
     inward, outward = os.pipe(), os.pipe()
-    fcntl.fcntl(inward[1], 1031, 1 << 20)  # F_SETPIPE_SZ: a whole batch fits
-    os.write(inward[1], text.encode())
-    os.close(inward[1])
     actions = [
         (os.POSIX_SPAWN_DUP2, inward[0], 0),
         (os.POSIX_SPAWN_DUP2, outward[1], 1),
@@ -139,6 +116,9 @@ def _run(argv: list[str], text: str = "") -> None:
     child = os.posix_spawnp(argv[0], argv, os.environ, file_actions=actions)
     os.close(inward[0])
     os.close(outward[1])
+    with contextlib.suppress(BrokenPipeError):  # its own words say why it left
+        os.write(inward[1], text.encode())
+    os.close(inward[1])
     said = b""
     while part := os.read(outward[0], 65536):
         said += part

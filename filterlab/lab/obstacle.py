@@ -11,7 +11,7 @@ _DEBIAN = Path("/proc/sys/kernel/unprivileged_userns_clone")
 _LIMIT = Path("/proc/sys/user/max_user_namespaces")
 
 
-class Obstacle(Exception):
+class Obstacle(Exception):  # noqa: N818 - the lab's own word
     """The lab cannot work here: what is missing or forbidden, and what mends it."""
 
     def __init__(self, what: str, mend: str) -> None:

@@ -15,7 +15,9 @@ import pytest
 from filterlab.lab.doctor import examine, find_program, missing
 
 HERE = Path(__file__).parent
-SEAL = "import sys; from filterlab.lab import seal; sys.exit(seal.run_sealed(sys.argv[1:]))"
+SEAL = (
+    "import sys; from filterlab.lab import seal;sys.exit(seal.run_sealed(sys.argv[1:]))"
+)
 # A sealed function that hangs is ended after this many seconds.
 PATIENCE_SECONDS = 120
 

@@ -153,7 +153,8 @@ def test_terminated_it_ends_at_once(
 
 
 def test_a_second_interrupt_ends_it_at_once(start: Callable[..., Started]) -> None:
-    stubborn = "trap 'echo interrupted' INT; echo ready; sleep 600 & while :; do wait; done"
+    trap = "trap 'echo interrupted' INT; echo ready;"
+    stubborn = f"{trap} sleep 600 & while :; do wait; done"
     run = start("sh", "-c", stubborn)
     run.reads("ready")
     run.process.send_signal(signal.SIGINT)
