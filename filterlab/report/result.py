@@ -66,7 +66,9 @@ class Result:
             decision = self.decisions[index]
             finding = ", ".join(f"{k} = {v}" for k, v in decision["finding"].items())
             frame = decision.get("capture_frame")
-            place = f"frame {frame:,}" if frame else "no captured frame"
+            place = "no captured frame"
+            if frame:
+                place = f"frame {frame:,} of {decision['capture']}"
             return f"{place}, {finding}" if finding else place
         return ""
 
