@@ -18,7 +18,7 @@ _FIRST_PAUSE_SECONDS = 0.002
 _LONGEST_PAUSE_SECONDS = 0.02
 
 
-class NotInTime(TimeoutError):
+class NotInTime(TimeoutError):  # noqa: N818 - reads as what it is
     """Something waited for did not happen; says what it was and what was last seen."""
 
     def __init__(self, what: str, within: float, last: object) -> None:
