@@ -71,8 +71,10 @@ class Evening:
         failed = self._performance.play_controls()
         passed = len(self._plan.probes) - len(failed)
         self._narrator.note(
-            f"sealed, {how} · {counts.hosts} hosts, {counts.routers} routers,"
-            f" {counts.exchanges} exchanges · up in {stage.seconds_up:.1f} s"
+            f"sealed, {how} · {_counted(counts.hosts, 'host')},"
+            f" {_counted(counts.routers, 'router')},"
+            f" {_counted(counts.exchanges, 'exchange')}"
+            f" · up in {stage.seconds_up:.1f} s"
             f" · {passed} of {len(self._plan.probes)} controls passed"
         )
         for phase in scenario.phases:
@@ -121,6 +123,10 @@ class Evening:
             lost = f", {captured.dropped} frames lost" if captured.dropped else ""
             found.append(f"{len(captured.files)} captures{lost}")
         return tuple(found)
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def play(order: Mapping[str, Any], plan: Plan) -> int:

@@ -1,7 +1,6 @@
 """Both ends of the connections that the exchange's sealed tests send through it.
 
-serve SECONDS        HTTP on 80, an answer to any ClientHello on 443, DNS on 53;
-                     each answer takes so many seconds
+serve                HTTP on 80, an answer to any ClientHello on 443, DNS on 53
 http HOST BYTES      ask for a page; prints what came of it as JSON
 tls NAME             send a ClientHello
 dns NAME             ask for an address
@@ -29,10 +28,10 @@ GENUINE = "198.18.1.9"
 PATIENCE_SECONDS = 3.0
 
 
-def serve(seconds: float) -> None:
+def serve() -> None:
     for port in (80, 443):
         listener = socket.create_server(("0.0.0.0", port), backlog=512)
-        threading.Thread(target=_accept, args=(listener, seconds), daemon=True).start()
+        threading.Thread(target=_accept, args=(listener,), daemon=True).start()
     asked = socket.socket(type=socket.SOCK_DGRAM)
     asked.bind(("0.0.0.0", 53))
     print("serving", flush=True)
@@ -42,23 +41,19 @@ def serve(seconds: float) -> None:
         answer = dns.message.make_response(question)
         name = question.question[0].name
         answer.answer.append(dns.rrset.from_text(name, 60, "IN", "A", GENUINE))
-        time.sleep(seconds)
         asked.sendto(answer.to_wire(), client)
 
 
-def _accept(listener: socket.socket, seconds: float) -> None:
+def _accept(listener: socket.socket) -> None:
     while True:
         connection, _ = listener.accept()
-        threading.Thread(
-            target=_answer, args=(connection, seconds), daemon=True
-        ).start()
+        threading.Thread(target=_answer, args=(connection,), daemon=True).start()
 
 
-def _answer(connection: socket.socket, seconds: float) -> None:
+def _answer(connection: socket.socket) -> None:
     with connection:
         try:
             request = connection.recv(65536)
-            time.sleep(seconds)  # how far away the server is
             if not request.startswith(b"GET /"):
                 connection.sendall(b"hello")
                 return
@@ -109,7 +104,7 @@ def ask_dns(name: str) -> dict[str, Any]:
 if __name__ == "__main__":
     what, *words = sys.argv[1:]
     if what == "serve":
-        serve(float(words[0]))
+        serve()
     asks: dict[str, Callable[..., dict[str, Any]]] = {
         "http": ask_http,
         "tls": ask_tls,

@@ -8,12 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from filterlab.captures.frames import Frame, read_frames
+from filterlab.captures.pcapng import INBOUND, OUTBOUND
 from filterlab.lab.capture import Capture
 from filterlab.lab.clock import wait_for
 from filterlab.lab.network import Network
 from filterlab.lab.topology import load_topology
-from filterlab.captures.frames import Frame, read_frames
-from filterlab.captures.pcapng import INBOUND, OUTBOUND
 
 Sealed = Callable[..., Any]
 LOCAL = 0x88B5  # an EtherType for local experiments (IEEE 802): no kernel answers it

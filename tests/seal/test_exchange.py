@@ -46,9 +46,9 @@ PORT = 6653
 class Lab:
     """A client, a server, an exchange between them, and its controller."""
 
-    def __init__(self, launch: list[str] | None = None, server_seconds: float = 0.0):
+    def __init__(self, launch: list[str] | None = None, delay_ms: int = 0):
         self.folder = Path(tempfile.mkdtemp())
-        topo = load_topology("single")()
+        topo = load_topology("single")(delay_ms=delay_ms)
         self.network = Network(topo, self.folder, controller_port=PORT)
         if launch is None:
             launch = [self._configuration()]
@@ -62,7 +62,7 @@ class Lab:
         self.first_line = self.line()
         server = self.network.popen(
             "server",
-            [sys.executable, ENDS, "serve", str(server_seconds)],
+            [sys.executable, ENDS, "serve"],
             stdout=subprocess.PIPE,
         )
         assert server.stdout is not None
@@ -168,7 +168,7 @@ def test_a_box_in_the_path_resets_drops_redirects_and_answers(
 
 
 def on_path() -> dict[str, Any]:
-    lab = Lab(server_seconds=0.1)
+    lab = Lab(delay_ms=50)
     dns = InjectDns(addresses=(ip_address(FORGED),))
     rules = (rule("http.host", Reset()), rule("tls.sni", Reset()))
     lab.put(*rules, rule("dns.qry.name", dns), position="on_path")
