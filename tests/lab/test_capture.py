@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from filterlab.captures import pcapng
 from filterlab.lab.capture import (
     RECORDER,
     Capture,
@@ -17,7 +18,6 @@ from filterlab.lab.capture import (
     Written,
     file_head,
 )
-from filterlab.captures import pcapng
 
 
 def test_an_interface_that_is_not_there_is_an_error(tmp_path: Path) -> None:
