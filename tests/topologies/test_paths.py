@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from ipaddress import ip_address
 from itertools import permutations
 from typing import Any
 
 import pytest
 
-from filterlab.lab.routes import Plan, round_trip_ms
 from filterlab.lab.topology import load_topology
+from filterlab.map.graph import graph_of
+from filterlab.map.route import NoRoute, Routing
+from filterlab.map.share import round_trip_seconds
 
 SHAPES: list[tuple[str, dict[str, Any]]] = [
     ("single", {}),
@@ -30,6 +33,24 @@ SHAPES: list[tuple[str, dict[str, Any]]] = [
 
 def shaped(name: str, parameters: dict[str, Any]) -> Any:
     return load_topology(name)(**parameters)
+
+
+class Plan:
+    """The ways through a topology: nothing where there is none."""
+
+    def __init__(self, topo: Any) -> None:
+        self.routing = Routing(graph_of(topo))
+
+    def path(self, source: str, address: str) -> tuple[str, ...] | None:
+        try:
+            return self.routing.path_to(source, ip_address(address))
+        except NoRoute:
+            return None
+
+    def hops(self, source: str, address: str) -> int:
+        """The TTL that a packet needs: one more than the routers on its way."""
+        nodes, path = self.routing.graph.nodes, self.path(source, address) or ()
+        return 1 + sum(nodes[node]["role"] == "router" for node in path)
 
 
 def named(topo: Any, role: str) -> list[str]:
@@ -61,7 +82,7 @@ def test_every_host_reaches_every_router_that_a_traceroute_shows_it(
     topo = shaped(name, parameters)
     plan = Plan(topo)
     for first, second in permutations(named(topo, "host"), 2):
-        path = plan.path(first, topo.nodeInfo(second)["addresses"][0]) or []
+        path = plan.path(first, topo.nodeInfo(second)["addresses"][0]) or ()
         for router in path[1:-1]:
             if topo.nodeInfo(router)["role"] == "router":
                 for address in topo.nodeInfo(router)["addresses"]:
@@ -134,9 +155,10 @@ def test_subscribers_are_shared_out_among_the_hosts_of_an_isp() -> None:
 
 def test_delays_add_up_there_and_back() -> None:
     topo = shaped("national", {"delay_abroad_ms": 30, "delay_home_ms": 4})
-    assert round_trip_ms(topo, "sub1", "web") == 60
-    assert round_trip_ms(topo, "sub1", "bank") == 8
-    assert round_trip_ms(topo, "sub1", "sub2") == 0
+    graph = graph_of(topo)
+    assert round_trip_seconds(graph, "sub1", "web") == pytest.approx(0.06)
+    assert round_trip_seconds(graph, "sub1", "bank") == pytest.approx(0.008)
+    assert round_trip_seconds(graph, "sub1", "sub2") == 0
 
 
 @pytest.mark.parametrize(
