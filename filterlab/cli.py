@@ -28,7 +28,8 @@ from filterlab.scenario.load import json_schema
 from filterlab.scenario.problem import BadInput
 
 app = typer.Typer(
-    help=__doc__,
+    help="A laboratory for filtering and DPI policies. Exit status 0: as expected,"
+    " 1: not as expected, 2: bad input (nothing was started), 3: could not tell.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
