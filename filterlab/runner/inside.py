@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+import traceback
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,11 +20,14 @@ from filterlab.captures.annotate import annotate
 from filterlab.lab.obstacle import Obstacle
 from filterlab.report.expectations import check_all
 from filterlab.report.junit import write_junit
-from filterlab.report.result import Result
+from filterlab.report.result import Result, Verdict
 from filterlab.report.terminal import Narrator, print_result
 from filterlab.runner.performance import Performance
 from filterlab.runner.plan import Plan, make_plan
 from filterlab.runner.stage import LAB_FAILURES, Stage, standing, tail
+
+# As a shell reports a program that SIGINT has ended: 128 + 2.
+INTERRUPTED = 130
 
 
 class Evening:
@@ -61,6 +65,9 @@ class Evening:
             log = self._stage.controller.log if self._stage.controller else None
             said = tail(log) if log is not None and "controller" in str(error) else ""
             self._faults.append(f"{error}{said}")
+        except Exception:
+            # A mistake in the lab itself must cost no evidence, and be no outcome.
+            self._faults.append(f"a mistake in FilterLab: {traceback.format_exc()}")
 
     def _perform(self) -> None:
         stage, scenario = self._stage, self._plan.scenario
@@ -105,24 +112,28 @@ class Evening:
 
     def _annotated(self, decisions: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Comment the captures, and note in each decision which frame it fell on."""
-        captured = self._stage.captured
-        for file in captured.files.values() if captured else ():
-            for index, frame in annotate(file.path, decisions).items():
+        for file in self._captures():
+            for index, frame in annotate(file, decisions).items():
                 # The side where the deciding frame came in has it as well; the
                 # first file that holds it is as good as the other.
-                decisions[index].setdefault("capture", file.path.name)
+                decisions[index].setdefault("capture", file.name)
                 decisions[index].setdefault("capture_frame", frame)
         lines = (json.dumps(line, ensure_ascii=False) + "\n" for line in decisions)
         (self._folder / "decisions.jsonl").write_text("".join(lines))
         return decisions
 
     def _evidence(self) -> tuple[str, ...]:
-        captured = self._stage.captured
         found = ["result.json", "decisions.jsonl", "junit.xml", "logs"]
-        if captured is not None:
-            lost = f", {captured.dropped} frames lost" if captured.dropped else ""
-            found.append(f"{len(captured.files)} captures{lost}")
+        if files := self._captures():
+            captured = self._stage.captured
+            dropped = captured.dropped if captured is not None else 0
+            lost = f", {dropped} frames lost" if dropped else ""
+            found.append(f"{_counted(len(files), 'capture')}{lost}")
         return tuple(found)
+
+    def _captures(self) -> list[Path]:
+        """What was captured, also by a writer that died over it."""
+        return sorted(self._folder.glob("*.pcapng"))
 
 
 def _counted(count: int, what: str) -> str:
@@ -162,8 +173,16 @@ VERBS = {"play": play, "shell": shell}
 def main() -> int:
     """Do what the first argument orders."""
     order = json.loads(sys.argv[1])
-    plan = make_plan(Path(order["scenario"]))
-    return VERBS[order["verb"]](order, plan)
+    try:
+        plan = make_plan(Path(order["scenario"]))
+        return VERBS[order["verb"]](order, plan)
+    except KeyboardInterrupt:
+        print("filterlab: interrupted", file=sys.stderr)
+        return INTERRUPTED
+    except Exception:
+        # Python's own status would be 1, which says "not as expected".
+        traceback.print_exc()
+        return Verdict.COULD_NOT_TELL.exit_status
 
 
 if __name__ == "__main__":

@@ -44,7 +44,9 @@ class Stage:
         self.folder = folder
         self.seed = seed
         self.decisions = folder / "decisions.jsonl"
-        self.network = Network(plan.topo, folder / "network", CONTROLLER_PORT)
+        # A named application gets the switches after the controls, see _hand_over.
+        port = CONTROLLER_PORT if plan.scenario.controller is None else None
+        self.network = Network(plan.topo, folder / "network", port)
         self.supervisor = Supervisor(folder)
         self.launcher: Launcher | None = None
         self.controller: Controller | None = None
@@ -74,8 +76,12 @@ class Stage:
             self.supervisor,
             wait=False,
         )
-        self.network.connect_controllers()
-        self.controller.wait_ready(self.plan.exchanges)
+        if self.plan.scenario.controller is None:
+            self.network.connect_controllers()
+            self.controller.wait_ready(self.plan.exchanges)
+        else:
+            for exchange in self.plan.exchanges:
+                self.network.plain_forwarding(exchange)
         self.services.wait_ready()
         self.seconds_up = time.monotonic() - started
 
@@ -106,11 +112,29 @@ class Stage:
 
     def set_policies(self, policies: dict[str, str]) -> None:
         """Put policies (exchange -> policy id) in force, all at the same moment."""
-        if self.plan.scenario.controller is not None:
-            return
         assert self.controller is not None
+        if self.plan.scenario.controller is not None:
+            self._hand_over()
+            return
         files = {name: self._pickled(policy) for name, policy in policies.items()}
         self.controller.set_policies(files)
+
+    def _hand_over(self) -> None:
+        """Give the exchanges to the application that the scenario names, once.
+
+        Its controls are made while every exchange only forwards: it may filter from
+        its first moment on.
+        """
+        if self.network.controller_port is not None:
+            return
+        assert self.controller is not None
+        for exchange in self.plan.exchanges:
+            ports = self.network.exchange_ports(exchange)
+            plain = [f"delete in_port={port.number}" for port in ports]
+            self.network.openvswitch.add_flows(exchange, plain)
+        self.network.controller_port = CONTROLLER_PORT
+        self.network.connect_controllers()
+        self.controller.wait_ready(self.plan.exchanges)
 
     def faults(self) -> list[str]:
         """What of the lab has failed by now, each with the last lines of its log."""
