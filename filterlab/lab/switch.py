@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -87,7 +88,9 @@ class OpenVSwitch:
 
     def _open(self, door: Path) -> bool:
         self.check()
-        return door.exists()
+        # The file is there a moment before anybody listens behind it.
+        with socket.socket(socket.AF_UNIX) as knock:
+            return knock.connect_ex(str(door)) == 0
 
     def _launch(self, argv: list[str]) -> None:
         name = Path(argv[0]).name
