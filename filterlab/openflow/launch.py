@@ -62,6 +62,22 @@ def end_at_any_exception() -> None:
     )
 
 
+def end_when_told() -> None:
+    """End at SIGTERM or SIGINT; call it before any thread starts.
+
+    A thread waits for them, because the main one joins others for ever: a signal that
+    comes just before it blocks would not be heard until the next one.
+    """
+    told = {signal.SIGTERM, signal.SIGINT}
+    signal.pthread_sigmask(signal.SIG_BLOCK, told)
+
+    def wait() -> NoReturn:
+        signal.sigwait(told)
+        lines.end()
+
+    threading.Thread(target=wait, name="signals", daemon=True).start()
+
+
 def _fault_of(
     kind: type[BaseException],
     error: BaseException | None,
@@ -139,8 +155,7 @@ def main(arguments: list[str] | None = None) -> None:
         parser.error("either CONFIG.json or --app is needed")
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
     end_at_any_exception()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: lines.end())
+    end_when_told()
     sys.setswitchinterval(SWITCH_INTERVAL_SECONDS)
     if chosen.config is not None:
         _run_exchange(json.loads(chosen.config.read_text()))
