@@ -7,6 +7,7 @@ expected; 1: not as expected; 2: bad input, nothing was started; 3: could not te
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from dataclasses import asdict
@@ -23,9 +24,9 @@ from filterlab.lab.obstacle import Obstacle
 from filterlab.report import explain as explanation
 from filterlab.runner import catalogue, sealing
 from filterlab.scenario.content import root as content_root
-from filterlab.scenario.content import scenarios
+from filterlab.scenario.content import scenarios, shown
 from filterlab.scenario.load import json_schema
-from filterlab.scenario.problem import BadInput
+from filterlab.scenario.problem import BadInput, Place, Problem, did_you_mean
 
 app = typer.Typer(
     help="A laboratory for filtering and DPI policies. Exit status 0: as expected,"
@@ -43,8 +44,16 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 def _find(name: str) -> Path:
     """A scenario by its path, or by the name that `list scenarios` shows."""
-    path = Path(name)
-    return path if path.exists() else scenarios().get(name, path)
+    # Not Path.exists, which raises where a folder on the way is closed to this user.
+    if os.path.exists(name):
+        return Path(name)
+    shipped = scenarios()
+    if name in shipped:
+        return shipped[name]
+    names = [*shipped, *(shown(path) for path in shipped.values())]
+    message = "there is no such file, and no scenario of that name"
+    help_ = did_you_mean(name, names) or "see: filterlab list scenarios"
+    raise BadInput([Problem("missing-file", Place(name, 1, 1), message, help=help_)])
 
 
 def _print_json(value: Any) -> None:
@@ -64,9 +73,9 @@ def run(
 ) -> None:
     """Seal a country, filter it, and say what still gets through."""
     statuses = []
-    for number, name in enumerate(scenario):
+    for number, path in enumerate([_find(name) for name in scenario]):
         folder = out / str(number) if out is not None and len(scenario) > 1 else out
-        statuses.append(sealing.run(_find(name), folder, seed, as_json))
+        statuses.append(sealing.run(path, folder, seed, as_json))
     raise typer.Exit(max(statuses))
 
 
@@ -116,11 +125,7 @@ def map_(
     as_json: AsJson = False,
 ) -> None:
     """Draw a scenario's network, and say which exchange sees what share of it."""
-    try:
-        drawn = catalogue.drawn(_find(scenario))
-    except BadInput as bad:
-        print(bad, file=sys.stderr)
-        raise typer.Exit(2) from None
+    drawn = catalogue.drawn(_find(scenario))
     if svg is not None:
         svg.write_text(drawn.svg())
         print(f"wrote {svg}", file=sys.stderr)
@@ -204,9 +209,12 @@ def test(context: typer.Context) -> None:
 
 
 def main() -> None:
-    """The entry point; an obstacle met anywhere is told as one, not as a traceback."""
+    """The entry point; what is wrong with input or machine is told, not traced back."""
     try:
         app()
+    except BadInput as bad:
+        print(bad, file=sys.stderr)
+        sys.exit(2)
     except Obstacle as obstacle:
         print(f"filterlab: error: {obstacle}", file=sys.stderr)
         sys.exit(3)

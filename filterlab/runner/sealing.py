@@ -6,6 +6,7 @@ Bad input is told here, before anything is started. What happens inside is
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -38,6 +39,12 @@ def _sealed(verb: str, path: Path, out: Path | None, order: dict[str, object]) -
     except BadInput as bad:
         print(bad, file=sys.stderr)
         return BAD_INPUT
+    except OSError as error:
+        print(f"filterlab: error: {error.filename}: {error.strerror}", file=sys.stderr)
+        print(
+            "      = help: name a folder for the evidence: --out DIR", file=sys.stderr
+        )
+        return BAD_INPUT
     order |= {"verb": verb, "scenario": str(path), "folder": str(folder)}
     order["rootless"] = os.geteuid() != 0
     command = [sys.executable, "-m", "filterlab.runner.inside", json.dumps(order)]
@@ -54,6 +61,8 @@ def _folder(path: Path, out: Path | None) -> Path:
     """A new folder for the evidence; an existing one is never written over."""
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
+        if any(out.iterdir()):
+            raise FileExistsError(errno.EEXIST, "holds something already", str(out))
         return out
     name = re.sub(r"[^A-Za-z0-9_-]+", "-", path.stem)
     number = 1
