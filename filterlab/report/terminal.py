@@ -92,8 +92,18 @@ def _table(cells: Sequence[Cell], phases: Sequence[str]) -> Table:
     by_place = {(cell.probe, cell.phase): cell for cell in cells}
     for probe in dict.fromkeys(cell.probe for cell in cells):
         row = [by_place.get((probe, phase)) for phase in phases]
-        table.add_row(probe, *(cell_text(cell) if cell else Text("-") for cell in row))
+        table.add_row(probe, *map(_cell_and_rule, row))
     return table
+
+
+def _cell_and_rule(cell: Cell | None) -> Text:
+    """What a table's cell holds: the outcome, and below it the rule that did it."""
+    if cell is None:
+        return Text("-")
+    text = cell_text(cell)
+    if cell.typical.rule is not None:
+        text.append(f"\n{cell.typical.rule}", "dim")
+    return text
 
 
 def _print_reasons(result: Result, console: Console) -> None:

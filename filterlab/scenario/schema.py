@@ -171,7 +171,7 @@ class Service(Item):
         WithJsonSchema({"type": "array", "items": {"enum": list(PORTS)}}),
     ]
     # How much of its large object a throughput probe fetches at most.
-    size_bytes: SizeBytes = Field(10_000_000, alias="size")
+    size_bytes: SizeBytes = Field(2_000_000, alias="size")
     ports: dict[Spoken, Port] = Field(default_factory=dict)
 
     def endpoints(self, spoken: str) -> tuple[tuple[str, int], ...]:
