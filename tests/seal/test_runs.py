@@ -26,7 +26,9 @@ WITHIN_SECONDS = 60.0
 class Run:
     """A `filterlab run` in a folder of its own, its standard error read as it comes."""
 
-    def __init__(self, folder: Path, *arguments: str, through: tuple[str, ...] = ()):
+    def __init__(
+        self, *arguments: str, folder: Path, through: tuple[str, ...] = ()
+    ) -> None:
         self.folder = folder
         command = [sys.executable, "-m", "filterlab.cli", "run", *arguments]
         self.process = subprocess.Popen(
@@ -77,7 +79,8 @@ def run(needs: Callable[..., None], tmp_path: Path) -> Iterator[Callable[..., Ru
     started: list[Run] = []
 
     def start(*arguments: str, **options: Any) -> Run:
-        started.append(Run(tmp_path, *arguments, **options))
+        options.setdefault("folder", tmp_path)
+        started.append(Run(*arguments, **options))
         return started[-1]
 
     yield start
@@ -170,7 +173,7 @@ def test_an_ordinary_user_gets_the_same(
     if subprocess.run(reach, cwd="/", capture_output=True).returncode != 0:
         pytest.skip("this checkout or its environment is closed to other users")
     own = Path(subprocess.check_output([*become, "mktemp", "-d"], text=True).strip())
-    one = run("first-steps", "--out", str(own / "run"), through=become)
+    one = run("first-steps", folder=own, through=become)
     status, said, told = one.ends()
     assert status == 0, said + told
     assert "sealed, without root" in told
