@@ -66,6 +66,7 @@ PROGRAMS = (
     Program("wg", "wireguard-tools", False, "the tool wireguard"),
     Program("ss-server", "shadowsocks-libev", False, "the tool shadowsocks"),
     Program("ss-local", "shadowsocks-libev", False, "the tool shadowsocks"),
+    Program("tinyproxy", "tinyproxy-bin", False, "the tool http-proxy"),
     Program("iperf3", "iperf3", False, "benchmarks"),
     Program("tshark", "tshark", False, "looking at captures"),
 )

@@ -86,6 +86,8 @@ class Country:
         argv = ["curl", "-sS", "--max-time", "10", f"http://{host}/"]
         if via is not None and via.kind == "socks5":
             argv += ["--proxy", f"socks5h://{via.host}:{via.port}"]
+        if via is not None and via.kind == "http":
+            argv += ["--proxy", f"http://{via.host}:{via.port}", "--proxytunnel"]
         done = self["client"].run_in(argv, check=False)
         return done.stdout + done.stderr
 
