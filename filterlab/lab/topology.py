@@ -2,20 +2,12 @@
 
 from __future__ import annotations
 
-import sysconfig
 from pathlib import Path
 from typing import Any
 
 # A topology imports Mininet: through our own door, it loads four times faster.
 import filterlab.lab.stock  # noqa: F401
-
-
-def topology_folder() -> Path:
-    """Where the topologies are: the checkout, or an installed wheel's data folder."""
-    checkout = Path(__file__).parents[2] / "topologies"
-    if checkout.is_dir():
-        return checkout
-    return Path(sysconfig.get_path("data")) / "share" / "filterlab" / "topologies"
+from filterlab.scenario import content
 
 
 def load_topology(name: str) -> Any:
@@ -23,7 +15,11 @@ def load_topology(name: str) -> Any:
 
     Raises FileNotFoundError, or ValueError where the file defines no such topology.
     """
-    path = Path(name) if name.endswith(".py") else topology_folder() / f"{name}.py"
+    path = (
+        Path(name)
+        if name.endswith(".py")
+        else content.root() / "topologies" / f"{name}.py"
+    )
     found: dict[str, Any] = {}
     exec(compile(path.read_text(encoding="utf-8"), str(path), "exec"), found)
     topologies = found.get("topos")

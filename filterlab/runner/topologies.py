@@ -1,25 +1,13 @@
-"""Loads the files of `topologies/`: a class each, which `mn` can load as well."""
+"""Lays topologies out with a scenario's hosts, and says what each can offer."""
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Mapping
-from functools import cache
-from pathlib import Path
 from typing import Any
 
+from filterlab.lab.topology import load_topology
 from filterlab.scenario import content
 from filterlab.scenario.facts import Layout, Scalar, TopologyFacts
-
-
-@cache
-def _class_in(path: Path, name: str) -> Any:
-    spec = importlib.util.spec_from_file_location(f"topologies.{path.stem}", path)
-    if spec is None or spec.loader is None:
-        raise ValueError(f"{path} is no Python file")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.topos[name]
 
 
 def lay_out(
@@ -29,21 +17,21 @@ def lay_out(
 
     Raises ValueError, with a sentence, where parameters or hosts do not fit.
     """
-    return _class_in(content.topologies()[name], name)(hosts=hosts, **parameters)
+    return load_topology(name)(hosts=hosts, **parameters)
 
 
 def topology_facts() -> dict[str, TopologyFacts]:
     """What the scenario's reader must know of each topology."""
-    return {name: _facts(name, path) for name, path in content.topologies().items()}
+    return {name: _facts(name) for name in content.topologies()}
 
 
-def _facts(name: str, path: Path) -> TopologyFacts:
+def _facts(name: str) -> TopologyFacts:
     def layout(parameters: Mapping[str, Scalar]) -> Layout:
         topo = lay_out(name, parameters, {})
         exchanges = [n for n in topo.switches() if _role(topo, n) == "exchange"]
         return Layout(tuple(topo.places), tuple(exchanges))
 
-    return TopologyFacts(tuple(_class_in(path, name).PARAMETERS), layout)
+    return TopologyFacts(tuple(load_topology(name).PARAMETERS), layout)
 
 
 def _role(topo: Any, node: str) -> str:

@@ -54,6 +54,7 @@ PORTS: dict[str, tuple[tuple[str, int], ...]] = {
     "dns": (("udp", 53), ("tcp", 53)),
     "dot": (("tcp", 853),),
     "doh": (("tcp", 443),),
+    "smtp": (("tcp", 25),),
     "iperf": (("tcp", 5201), ("udp", 5201)),
     "bulk": (),  # a large object that the service's web server has
 }

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from filterlab.lab.switch import OpenVSwitch
-from filterlab.lab.topology import load_topology, topology_folder
+from filterlab.lab.topology import load_topology
+from filterlab.scenario import content
 
 # Mininet pings every pair of nodes, one after another: a small country will do.
 SMALL = {"national": ",isps=1,gateways=one,sizes=2.5"}
@@ -24,7 +25,7 @@ def plain_mn(name: str) -> dict[str, Any]:
     OpenVSwitch(Path(tempfile.mkdtemp(dir="/run"))).start([])
     beside = Path(sys.executable).parent
     argv = [sys.executable, str(beside / "mn")]
-    argv += ["--custom", str(topology_folder() / f"{name}.py"), "--topo"]
+    argv += ["--custom", str(content.topologies()[name]), "--topo"]
     argv.append(name + SMALL.get(name, ""))
     argv += ["--switch", "ovsbr,datapath=user", "--controller", "none"]
     done = subprocess.run(
