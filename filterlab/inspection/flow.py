@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any
 
-TCP, UDP, ICMP, ICMPV6 = 6, 17, 1, 58  # IANA protocol numbers
+TCP, UDP, ICMP, ICMPV6, GRE, ESP = 6, 17, 1, 58, 47, 50  # IANA protocol numbers
 PROTOCOL_NAMES = {
     TCP: "tcp",
     UDP: "udp",
     ICMP: "icmp",
     ICMPV6: "icmpv6",
-    50: "esp",
-    47: "gre",
+    ESP: "esp",
+    GRE: "gre",
 }
 
 Ends = tuple[int, bytes, int, bytes, int]

@@ -49,6 +49,7 @@ class Reading:
     """How carefully a box reads what the transport gave it."""
 
     joins_records: bool = True  # a TLS message spread over several records
+    decrypts_quic: bool = False  # QUIC's Initials, for the ClientHello inside
 
 
 class Recogniser(Protocol):

@@ -42,6 +42,11 @@ def _without_port(authority: bytes) -> str:
     return host_name(_PORT.sub(b"", authority.strip()).strip(b"[]"))
 
 
+def may_be_request(start: bytes) -> bool:
+    """Whether a request may begin with these bytes."""
+    return any(start.startswith(m) or m.startswith(start) for m in _METHODS)
+
+
 class Http:
     """Finds the first request of a flow."""
 
@@ -90,9 +95,7 @@ class Http:
 
     def _could_be_request(self) -> Answer:
         start = bytes(self._held[self._read : self._read + _LONGEST_METHOD])
-        if start in (b"", b"\r"):
-            return NEED_DATA
-        if any(start.startswith(m) or m.startswith(start) for m in _METHODS):
+        if start == b"\r" or may_be_request(start):
             return NEED_DATA
         return NOT_MINE
 

@@ -1,0 +1,137 @@
+"""Reads a ClientHello, whatever carries it, into what the client offers and asks for.
+
+Source: RFC 8446, 4.1.2 (ClientHello) and 4.2.1 (supported versions); RFC 6066, 3
+(server name); RFC 7301, 3.1 (ALPN); RFC 9849 (ECH, extension 0xFE0D: the server name
+beside it is the outer one); RFC 8422, 5.1 (groups, point formats); RFC 6347, 4.2.1 and
+RFC 9147, 5.3 (DTLS, whose hello has a cookie).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from enum import Enum
+
+from filterlab.inspection.fingerprint import Offer, ja3, ja4
+from filterlab.inspection.recogniser import host_name
+from filterlab.inspection.vectors import ShortError, extensions, numbers, take
+
+CLIENT_HELLO = 1  # RFC 8446, 4
+MESSAGE_HEADER = 4
+_FIXED = 34  # legacy version and random
+# IANA, TLS extensions
+_SERVER_NAME, _GROUPS, _POINT_FORMATS, _SIGNATURES = 0, 10, 11, 13
+_ALPN, _VERSIONS, _ECH = 16, 43, 0xFE0D
+VERSION_NAMES = {
+    0x300: "SSL 3.0",
+    0x301: "1.0",
+    0x302: "1.1",
+    0x303: "1.2",
+    0x304: "1.3",
+}
+DTLS_VERSION_NAMES = {0xFEFF: "1.0", 0xFEFD: "1.2", 0xFEFC: "1.3"}
+
+
+class Carrier(Enum):
+    """What carries the hello; its value is JA4's letter for it."""
+
+    TCP = "t"
+    QUIC = "q"
+    DTLS = "d"
+
+
+Fields = dict[str, tuple[str, ...]]
+
+
+def read_client_hello(body: bytes, carrier: Carrier, fields: Fields) -> None:
+    """Fill in the fields as the body has them; raises ShortError where it ends.
+
+    Keys begin with `dtls.` in DTLS and with `tls.` elsewhere. Lists, version and
+    fingerprints are there only if the hello is whole.
+    """
+    prefix, majors = ("dtls", (0xFE,)) if carrier is Carrier.DTLS else ("tls", (3,))
+    if len(body) < _FIXED or body[0] not in majors:
+        raise ShortError
+    _, at = take(body, _FIXED, 1)  # session id
+    if carrier is Carrier.DTLS:
+        _, at = take(body, at, 1)  # cookie
+    ciphers, at = take(body, at, 2)
+    _, at = take(body, at, 1)  # compression methods
+    found: dict[int, bytes] = {}
+    kinds: list[int] = []
+    if at < len(body):
+        for kind, content in extensions(body, at):
+            kinds.append(kind)
+            found.setdefault(kind, content)
+            if kind == _SERVER_NAME:
+                _server_name(content, fields, prefix)
+            elif kind == _ALPN:
+                fields[f"{prefix}.alpn"] = tuple(
+                    name.decode("latin-1") for name in _alpn(content)
+                )
+            elif kind == _ECH:
+                fields[f"{prefix}.ech"] = ("yes",)
+    offer = Offer(
+        body[0] << 8 | body[1],
+        numbers(ciphers),
+        tuple(kinds),
+        numbers(_listed(found, _VERSIONS, 1)),
+        numbers(_listed(found, _GROUPS, 2)),
+        tuple(_listed(found, _POINT_FORMATS, 1)),
+        numbers(_listed(found, _SIGNATURES, 2)),
+        next(_alpn(found[_ALPN]), b"") if _ALPN in found else b"",
+    )
+    _tell(offer, carrier, prefix, fields)
+
+
+def _tell(offer: Offer, carrier: Carrier, prefix: str, fields: Fields) -> None:
+    fields[f"{prefix}.ech"] = ("yes" if _ECH in offer.extensions else "no",)
+    fields[f"{prefix}.version"] = (_highest(offer, carrier),)
+    handshake = f"{prefix}.handshake"
+    fields[f"{handshake}.ciphersuite"] = tuple(map(_hex, offer.ciphers))
+    fields[f"{handshake}.extension.type"] = tuple(map(str, offer.extensions))
+    text, digest = ja3(offer)
+    fields[f"{handshake}.ja3"], fields[f"{handshake}.ja3_full"] = (digest,), (text,)
+    short, raw = ja4(offer, carrier.value)
+    fields[f"{handshake}.ja4"], fields[f"{handshake}.ja4_r"] = (short,), (raw,)
+
+
+def _hex(number: int) -> str:
+    return f"0x{number:04x}"
+
+
+def _listed(found: dict[int, bytes], kind: int, length_bytes: int) -> bytes:
+    """A list in an extension; empty if it is not there, or broken."""
+    try:
+        return take(found.get(kind, b""), 0, length_bytes)[0]
+    except ShortError:
+        return b""
+
+
+def _server_name(content: bytes, fields: Fields, prefix: str) -> None:
+    if not content:
+        return
+    listed, _ = take(content, 0, 2)
+    at = 0
+    while at < len(listed):
+        kind = listed[at]
+        name, at = take(listed, at + 1, 2)
+        if kind == 0:  # host_name (RFC 6066, 3)
+            fields.setdefault(f"{prefix}.sni", (host_name(name),))
+
+
+def _alpn(content: bytes) -> Iterator[bytes]:
+    listed, _ = take(content, 0, 2)
+    at = 0
+    while at < len(listed):
+        name, at = take(listed, at, 1)
+        yield name
+
+
+def _highest(offer: Offer, carrier: Carrier) -> str:
+    offered = offer.versions or (offer.version,)
+    if carrier is Carrier.DTLS:
+        known = [v for v in offered if v in DTLS_VERSION_NAMES]
+        # DTLS counts downwards (RFC 9147, 5.3).
+        return DTLS_VERSION_NAMES[min(known)] if known else _hex(offered[0])
+    known = [v for v in offered if v in VERSION_NAMES]
+    return VERSION_NAMES[max(known)] if known else _hex(offered[0])
