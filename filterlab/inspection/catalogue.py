@@ -3,10 +3,48 @@
 from __future__ import annotations
 
 from filterlab.inspection.recogniser import Recogniser
+from filterlab.inspection.recognisers.bittorrent import BitTorrent
 from filterlab.inspection.recognisers.dns import Dns
+from filterlab.inspection.recognisers.dns_answer import DnsAnswer
+from filterlab.inspection.recognisers.dtls import Dtls
+from filterlab.inspection.recognisers.esp import Esp
+from filterlab.inspection.recognisers.gre import Gre
 from filterlab.inspection.recognisers.http import Http
+from filterlab.inspection.recognisers.http_response import HttpResponse
+from filterlab.inspection.recognisers.isakmp import Isakmp
+from filterlab.inspection.recognisers.l2tp import L2tp
+from filterlab.inspection.recognisers.ntp import Ntp
+from filterlab.inspection.recognisers.pptp import Pptp
+from filterlab.inspection.recognisers.quic import Quic
+from filterlab.inspection.recognisers.socks import Socks
+from filterlab.inspection.recognisers.ssh import Ssh
+from filterlab.inspection.recognisers.stun import Stun
 from filterlab.inspection.recognisers.tls import Tls
+from filterlab.inspection.recognisers.tls_server import TlsServer
 
 RECOGNISERS: dict[str, type[Recogniser]] = {
-    recogniser.name: recogniser for recogniser in (Dns, Http, Tls)
+    recogniser.name: recogniser
+    for recogniser in (
+        Dns,
+        Http,
+        Tls,
+        Quic,
+        Dtls,
+        Ssh,
+        Socks,
+        BitTorrent,
+        Ntp,
+        Stun,
+        Isakmp,
+        Esp,
+        L2tp,
+        Pptp,
+        Gre,
+        DnsAnswer,
+        HttpResponse,
+        TlsServer,
+    )
 }
+
+DETAILS = frozenset((DnsAnswer.name, HttpResponse.name, TlsServer.name))
+"""Recognisers of what another one has named already: `protocol` waits for none."""

@@ -6,32 +6,10 @@ recogniser, and are unknown until it has spoken.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import StrEnum
+from filterlab.inspection.field import Field, Kind
+from filterlab.inspection.found_fields import FOUND
 
-
-class Kind(StrEnum):
-    """How a field's values are written and compared."""
-
-    NAME = "host name"
-    NETWORK = "address or network"
-    NUMBER = "number"
-    TEXT = "text"
-
-
-@dataclass(frozen=True, slots=True)
-class Field:
-    """One key of `when`: what it means, how it compares, and who finds it."""
-
-    key: str
-    wireshark: str
-    kind: Kind
-    recogniser: str | None  # None: read from the packet's own headers
-    meaning: str
-    choices: tuple[str, ...] = ()
-    most: int | None = None  # the largest number that makes sense
-    other_names: tuple[str, ...] = ()
-
+__all__ = ["FIELDS", "Field", "Kind"]
 
 _ALL = (
     Field("ip.version", "ip.version", Kind.NUMBER, None, "4 or 6", most=6),
@@ -80,39 +58,9 @@ _ALL = (
         "http",
         "the request's target",
     ),
-    Field(
-        "tls.sni",
-        "tls.handshake.extensions_server_name",
-        Kind.NAME,
-        "tls",
-        "the server name in the ClientHello",
-        other_names=("tls.handshake.extensions_server_name",),
-    ),
-    Field(
-        "tls.alpn",
-        "tls.handshake.extensions_alpn_str",
-        Kind.TEXT,
-        "tls",
-        "an offered application protocol",
-        other_names=("tls.handshake.extensions_alpn_str",),
-    ),
-    Field(
-        "tls.version",
-        "tls.handshake.version",
-        Kind.TEXT,
-        "tls",
-        "the highest version offered: 1.0 to 1.3",
-    ),
-    Field(
-        "tls.ech",
-        "tls.handshake.extension.type == 65037",
-        Kind.TEXT,
-        "tls",
-        "yes if Encrypted ClientHello is offered",
-        choices=("yes", "no"),
-    ),
 )
 
-FIELDS: dict[str, Field] = {field.key: field for field in _ALL} | {
-    name: field for field in _ALL for name in field.other_names
+_EVERY = _ALL + FOUND
+FIELDS: dict[str, Field] = {field.key: field for field in _EVERY} | {
+    name: field for field in _EVERY for name in field.other_names
 }

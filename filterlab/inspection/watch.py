@@ -35,6 +35,7 @@ class Plan:
     reading: Reading = field(default_factory=Reading)
     inspect_bytes: int = 16_384
     inspect_packets: int = 64
+    reads_answers: bool = False  # of messages that are questions of their own
     names: frozenset[str] = field(init=False)
 
     def __post_init__(self) -> None:

@@ -46,6 +46,7 @@ class Question:
     why: Callable[[Flow], dict[str, str]]
 
 
+QUIC = "quic"  # the recogniser that opens what carries a ClientHello
 ANY_RECOGNISER = ""  # what the field `protocol` names: every recogniser may find it
 
 
@@ -116,13 +117,15 @@ def all_of(*parts: Test) -> Test:
     return test
 
 
-def recognisers_of(condition: Condition | None) -> frozenset[str]:
+def recognisers_of(
+    condition: Condition | None, reads_quic: bool = False
+) -> frozenset[str]:
     """The recognisers that a condition waits for; `ANY_RECOGNISER` for all of them."""
-    return frozenset(
-        name
-        for match in matches_of(condition)
-        if (name := FIELDS[match.field].recogniser) is not None
-    )
+    fields = [FIELDS[match.field] for match in matches_of(condition)]
+    named = {field.recogniser for field in fields if field.recogniser is not None}
+    if reads_quic and any(field.in_quic for field in fields):
+        named.add(QUIC)
+    return frozenset(named)
 
 
 def matches_of(condition: Condition | None) -> Iterator[Match]:
@@ -183,14 +186,18 @@ def _compile_match(match: Match) -> Question:
         watch = flow.watch
         return () if watch is None else watch.values(key) or ()
 
-    test = _finding_test(key, str(recogniser), is_wanted)
+    finders = {str(recogniser)} | ({QUIC} if FIELDS[key].in_quic else set())
+    test = _finding_test(key, frozenset(finders), is_wanted)
     return Question(test, _reasons(key, found, is_wanted))
 
 
 def _is_wanted(wanted: Wanted, in_packet: bool) -> Callable[[Any], bool]:
     match wanted:
         case Networks():
-            return matches_address(wanted)
+            has_address = matches_address(wanted)
+            if in_packet:
+                return has_address
+            return lambda text: has_address(ip_address(text).packed)
         case Names():
             return matches_name(wanted)
         case Texts():
@@ -212,7 +219,9 @@ def _packet_test(read: _Read, is_wanted: Callable[[Any], bool]) -> Test:
     return test
 
 
-def _finding_test(key: str, recogniser: str, is_wanted: Callable[[Any], bool]) -> Test:
+def _finding_test(
+    key: str, finders: frozenset[str], is_wanted: Callable[[Any], bool]
+) -> Test:
     def test(flow: Flow) -> bool | None:
         watch = flow.watch
         if watch is None:
@@ -220,9 +229,8 @@ def _finding_test(key: str, recogniser: str, is_wanted: Callable[[Any], bool]) -
         values = watch.values(key)
         if values is not None:
             return any(map(is_wanted, values))
-        if recogniser in watch.pending and recogniser not in watch.found:
-            return None
-        return False
+        waits = watch.pending & finders
+        return None if waits and waits.difference(watch.found) else False
 
     return test
 

@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 from typing import Literal
 
 from filterlab.inspection.checksum import checksums_right
-from filterlab.inspection.flow import ICMPV6, TCP, UDP, Ends
+from filterlab.inspection.flow import ESP, GRE, ICMPV6, TCP, UDP, Ends
 from filterlab.inspection.flow_table import Flow, FlowTable, State
 from filterlab.inspection.packet import ACK, SYN, Packet, dissect
 from filterlab.inspection.watch import Plan, Watch
@@ -55,8 +55,7 @@ class Engine:
         self._pass: tuple[Effect, ...] = (_FORWARD,) if self._holds else ()
         self._stop: tuple[Effect, ...] = (_DROP,) if can_drop else ()
         self._rules = [make_ready(rule) for rule in policy.rules]
-        self._tcp_plan = reading_plan(policy, TCP)
-        self._udp_plan = reading_plan(policy, UDP)
+        self._plans = {p: reading_plan(policy, p) for p in (TCP, UDP, ESP, GRE)}
         self._table = FlowTable(policy.stack.max_flows, policy.stack.idle_seconds)
         self._blocks = Blocks(policy)
         self._frames = 0
@@ -167,10 +166,10 @@ class Engine:
         """How to read a flow that begins with this packet; None: not at all."""
         if not packet.whole:
             return None
-        if packet.protocol == TCP:
-            has_syn = packet.flags & (SYN | ACK) == SYN
-            return self._tcp_plan if has_syn or not self._stack.needs_syn else None
-        return self._udp_plan if packet.protocol == UDP else None
+        has_begun = packet.protocol == TCP and packet.flags & (SYN | ACK) != SYN
+        if has_begun and self._stack.needs_syn:
+            return None
+        return self._plans.get(packet.protocol)
 
     def _look(self, case: Case, now: float) -> list[Effect]:
         """Look at a further frame of an undecided flow, if there is reason to."""
@@ -179,10 +178,11 @@ class Engine:
             return list(self._pass)
         if self._stack.checks_checksum and not checksums_right(packet):
             return list(self._pass)
-        if flow.each_message and self._udp_plan is not None:
-            if not case.from_client:
+        plan = self._plans.get(packet.protocol)
+        if flow.each_message and plan is not None:
+            if not case.from_client and not plan.reads_answers:
                 return list(self._pass)
-            flow.watch = Watch(self._udp_plan)
+            flow.watch = Watch(plan)
             flow.first_rule = 0
         return self._read(case, now)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from filterlab.inspection.catalogue import RECOGNISERS
+from filterlab.inspection.catalogue import DETAILS, RECOGNISERS
 from filterlab.inspection.flow import TCP
 from filterlab.inspection.flow_table import Flow
 from filterlab.inspection.recogniser import Reading
@@ -56,13 +56,13 @@ def _needed(policy: Policy) -> set[str]:
     """The recognisers that the policy's rules wait for."""
     needed: set[str] = set()
     for rule in policy.rules:
-        needed |= recognisers_of(rule.when)
+        needed |= recognisers_of(rule.when, policy.stack.reads_quic)
         match rule.then:
             case InjectDns():
                 needed.add("dns")
             case InjectHttp():
                 needed.add("http")
-    return set(RECOGNISERS) if ANY_RECOGNISER in needed else needed
+    return needed | set(RECOGNISERS) - DETAILS if ANY_RECOGNISER in needed else needed
 
 
 def reading_plan(policy: Policy, transport: int) -> Plan | None:
@@ -81,7 +81,11 @@ def reading_plan(policy: Policy, transport: int) -> Plan | None:
         recognisers,
         piecewise=piecewise and transport == TCP,
         ordered=stack.grade is not Grade.PACKET,
-        reading=Reading(joins_records=stack.grade is Grade.TLS_RECORD),
+        reading=Reading(
+            joins_records=stack.grade is Grade.TLS_RECORD,
+            decrypts_quic=stack.reads_quic,
+        ),
+        reads_answers=any(r.each_message and r.name in DETAILS for r in recognisers),
         inspect_bytes=stack.inspect_bytes,
         inspect_packets=stack.inspect_packets,
     )

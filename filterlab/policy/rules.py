@@ -244,6 +244,7 @@ class StackModel:
     max_flows: int = 1_000_000
     when_full: Literal["open", "closed"] = "open"
     idle_seconds: float = 120.0
+    reads_quic: bool = False  # opens QUIC's Initials: `tls.` keys hold of them too
 
 
 @dataclass(frozen=True, slots=True)

@@ -227,7 +227,7 @@ def _residual(written: ResidualText) -> Residual:
 def _stack(written: StackText) -> StackModel:
     """The stack model; what the file leaves out is as the model has it."""
     given = {
-        {"idle": "idle_seconds"}.get(key, key): value
+        {"idle": "idle_seconds", "quic": "reads_quic"}.get(key, key): value
         for key in written.model_fields_set
         if (value := getattr(written, key)) is not None
     }

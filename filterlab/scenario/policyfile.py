@@ -199,6 +199,7 @@ class StackText(Item):
     max_flows: Annotated[int, whole_number(1, 100_000_000)] | None = None
     when_full: Annotated[str, word_of("open", "closed")] | None = None
     idle: Seconds | None = None
+    quic: Truth | None = None
 
     @classmethod
     def unfold(cls, value: Any) -> Any:

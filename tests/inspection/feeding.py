@@ -60,4 +60,42 @@ def concluded(
     return subject.conclude() if said is NEED_DATA else said
 
 
-__all__ = ["NOT_MINE", "concluded", "every_way", "fed", "never_guesses"]
+def talked(
+    recogniser: type[Recogniser],
+    *pieces: tuple[Direction, bytes],
+    transport: int = TCP,
+    reading: Reading | None = None,
+    to_the_end: bool = False,
+) -> Finding | Answer:
+    """What is said of what both ends say, in turn; concluded if they have ended."""
+    subject = recogniser(transport, reading or Reading())
+    for direction, data in pieces:
+        said = subject.feed(direction, data)
+        if said is not NEED_DATA:
+            return said
+    return subject.conclude() if to_the_end else NEED_DATA
+
+
+def never_raises(
+    recogniser: type[Recogniser], transport: int, pieces: Iterable[tuple[bool, bytes]]
+) -> None:
+    """Whatever comes from whoever, an answer is given; at the end, for good."""
+    subject = recogniser(transport, Reading(decrypts_quic=True))
+    for from_client, data in pieces:
+        direction = Direction.TO_SERVER if from_client else Direction.TO_CLIENT
+        said = subject.feed(direction, data)
+        assert isinstance(said, Finding | Answer)
+        if said is not NEED_DATA:
+            return
+    assert subject.conclude() is not NEED_DATA
+
+
+__all__ = [
+    "NOT_MINE",
+    "concluded",
+    "every_way",
+    "fed",
+    "never_guesses",
+    "never_raises",
+    "talked",
+]

@@ -30,8 +30,7 @@ _TOLD = {
     b"content-type": "http.content_type",
 }
 _LENGTH, _ENCODING = b"content-length", b"content-encoding"
-_TITLE = re.compile(rb"<title[^>]*>([^<]*)</title", re.IGNORECASE)
-_TITLE_BEGINS = re.compile(rb"<title[^>]*>?[^<]*\Z|<[a-z]{0,5}\Z", re.IGNORECASE)
+_TITLE = (b"<title", b">", b"<")  # the tag, its end, and the end of the text
 _HEAD_MOST = 8192  # what common clients take of headers
 
 
@@ -47,7 +46,16 @@ class HttpResponse:
         "whatever answers a request line as HTTP: forged block pages too"
     )
 
-    __slots__ = ("_body_at", "_fields", "_held", "_length", "_searched", "_sent")
+    __slots__ = (
+        "_body_at",
+        "_fields",
+        "_held",
+        "_length",
+        "_searched",
+        "_sent",
+        "_stage",
+        "_text_at",
+    )
 
     def __init__(self, transport: int, reading: Reading) -> None:
         self._sent = b""  # how the client began
@@ -56,6 +64,8 @@ class HttpResponse:
         self._body_at = 0  # where the body begins; 0 before the headers have ended
         self._searched = 0  # up to here, there is no end of the headers or no title
         self._length: int | None = None
+        self._stage = 0  # of the search for the title
+        self._text_at = 0  # where its text begins
 
     def feed(self, direction: Direction, data: bytes) -> Finding | Answer:
         """Take the next bytes of one direction."""
@@ -115,14 +125,22 @@ class HttpResponse:
         return "html" in kind and not encoded and self._length != 0
 
     def _title(self) -> Finding | Answer:
+        """Go on from tag to text to end; what has been searched is left behind."""
         held = self._held
-        found = _TITLE.search(held, self._searched)
-        if found is not None:
-            text = " ".join(unescape(found[1].decode("utf-8", "replace")).split())
-            self._fields["http.title"] = (text,)
-            return self.conclude()
-        begun = _TITLE_BEGINS.search(held, self._searched)
-        self._searched = begun.start() if begun else len(held)
+        while self._stage < len(_TITLE):
+            sought = _TITLE[self._stage]
+            at = held[self._searched :].lower().find(sought)
+            if at < 0:
+                self._searched = max(self._searched, len(held) - len(sought) + 1)
+                break
+            start, self._searched = self._searched, self._searched + at + len(sought)
+            self._stage += 1
+            if self._stage == len(_TITLE):
+                text = bytes(held[self._text_at : start + at])
+                words = unescape(text.decode("utf-8", "replace")).split()
+                self._fields["http.title"] = (" ".join(words),)
+                return self.conclude()
+            self._text_at = self._searched
         if self._length is not None and len(held) >= self._body_at + self._length:
             return self.conclude()
         return NEED_DATA

@@ -98,7 +98,7 @@ class Socks:
 
     def _socks_5(self) -> Finding | Answer:
         held = bytes(self._held)
-        if held[:1] != bytes((_V5,)):
+        if held[:1] not in (b"", bytes((_V5,))):
             return NOT_MINE
         if len(held) < 2:
             return NEED_DATA
