@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from enum import Enum
+from functools import lru_cache
 
 from filterlab.inspection.fingerprint import Offer, ja3, ja4
 from filterlab.inspection.recogniser import host_name
@@ -17,6 +18,7 @@ from filterlab.inspection.vectors import ShortError, extensions, numbers, take
 
 CLIENT_HELLO = 1  # RFC 8446, 4
 MESSAGE_HEADER = 4
+_KEPT = 4096  # clients of one build offer the same; the oldest is worked out again
 _FIXED = 34  # legacy version and random
 # IANA, TLS extensions
 _SERVER_NAME, _GROUPS, _POINT_FORMATS, _SIGNATURES = 0, 10, 11, 13
@@ -57,10 +59,10 @@ def read_client_hello(body: bytes, carrier: Carrier, fields: Fields) -> None:
     ciphers, at = take(body, at, 2)
     _, at = take(body, at, 1)  # compression methods
     found: dict[int, bytes] = {}
-    kinds: list[int] = []
+    kinds = b""
     if at < len(body):
         for kind, content in extensions(body, at):
-            kinds.append(kind)
+            kinds += kind.to_bytes(2, "big")
             found.setdefault(kind, content)
             if kind == _SERVER_NAME:
                 _server_name(content, fields, prefix)
@@ -70,39 +72,59 @@ def read_client_hello(body: bytes, carrier: Carrier, fields: Fields) -> None:
                 )
             elif kind == _ECH:
                 fields[f"{prefix}.ech"] = ("yes",)
+    read = found.get
+    lists = read(_VERSIONS, b""), read(_GROUPS, b""), read(_POINT_FORMATS, b"")
+    others = read(_SIGNATURES, b""), read(_ALPN, b"")
+    fields |= _offered(carrier, body[:2], ciphers, kinds, *lists, *others)
+
+
+@lru_cache(_KEPT)
+def _offered(
+    carrier: Carrier,
+    version: bytes,
+    ciphers: bytes,
+    kinds: bytes,
+    versions: bytes,
+    groups: bytes,
+    point_formats: bytes,
+    signatures: bytes,
+    alpn: bytes,
+) -> Fields:
+    """What the lists of a hello say, and how the client is known by them."""
     offer = Offer(
-        body[0] << 8 | body[1],
+        numbers(version)[0],
         numbers(ciphers),
-        tuple(kinds),
-        numbers(_listed(found, _VERSIONS, 1)),
-        numbers(_listed(found, _GROUPS, 2)),
-        tuple(_listed(found, _POINT_FORMATS, 1)),
-        numbers(_listed(found, _SIGNATURES, 2)),
-        next(_alpn(found[_ALPN]), b"") if _ALPN in found else b"",
+        numbers(kinds),
+        numbers(_listed(versions, 1)),
+        numbers(_listed(groups, 2)),
+        tuple(_listed(point_formats, 1)),
+        numbers(_listed(signatures, 2)),
+        next(_alpn(alpn), b"") if alpn else b"",
     )
-    _tell(offer, carrier, prefix, fields)
-
-
-def _tell(offer: Offer, carrier: Carrier, prefix: str, fields: Fields) -> None:
-    fields[f"{prefix}.ech"] = ("yes" if _ECH in offer.extensions else "no",)
-    fields[f"{prefix}.version"] = (_highest(offer, carrier),)
+    prefix = "dtls" if carrier is Carrier.DTLS else "tls"
     handshake = f"{prefix}.handshake"
-    fields[f"{handshake}.ciphersuite"] = tuple(map(_hex, offer.ciphers))
-    fields[f"{handshake}.extension.type"] = tuple(map(str, offer.extensions))
     text, digest = ja3(offer)
-    fields[f"{handshake}.ja3"], fields[f"{handshake}.ja3_full"] = (digest,), (text,)
     short, raw = ja4(offer, carrier.value)
-    fields[f"{handshake}.ja4"], fields[f"{handshake}.ja4_r"] = (short,), (raw,)
+    return {
+        f"{prefix}.ech": ("yes" if _ECH in offer.extensions else "no",),
+        f"{prefix}.version": (_highest(offer, carrier),),
+        f"{handshake}.ciphersuite": tuple(map(_hex, offer.ciphers)),
+        f"{handshake}.extension.type": tuple(map(str, offer.extensions)),
+        f"{handshake}.ja3": (digest,),
+        f"{handshake}.ja3_full": (text,),
+        f"{handshake}.ja4": (short,),
+        f"{handshake}.ja4_r": (raw,),
+    }
 
 
 def _hex(number: int) -> str:
     return f"0x{number:04x}"
 
 
-def _listed(found: dict[int, bytes], kind: int, length_bytes: int) -> bytes:
+def _listed(content: bytes, length_bytes: int) -> bytes:
     """A list in an extension; empty if it is not there, or broken."""
     try:
-        return take(found.get(kind, b""), 0, length_bytes)[0]
+        return take(content, 0, length_bytes)[0]
     except ShortError:
         return b""
 

@@ -3,7 +3,7 @@
 Source: JA3 and JA3S as their authors publish them (salesforce/ja3, README: decimal
 numbers, joined, MD5); JA4 (FoxIO-LLC/ja4, technical_details/JA4.md). The values are
 those of Wireshark's `tls.handshake.ja3`, `ja3s` and `ja4`. MD5 is a name here, and
-protects nothing. Clients of one build say the same, so results are kept.
+protects nothing.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from hashlib import md5, sha256
 
 from filterlab.inspection.vectors import without_grease
 
-_KEPT = 4096  # different clients; the oldest is worked out again
+_KEPT = 4096  # servers' choices; the oldest is worked out again
 _SERVER_NAME, _ALPN = 0, 16  # IANA, TLS extensions: not in JA4's list of extensions
 _MOST_COUNTED = 99  # JA4.md: two digits
 _NOTHING = "000000000000"  # JA4.md: the hash of an empty list
@@ -45,7 +45,6 @@ class Offer:
     first_alpn: bytes = b""
 
 
-@lru_cache(_KEPT)
 def ja3(offer: Offer) -> tuple[str, str]:
     """JA3 of a ClientHello: the text, and its MD5."""
     lists = (
@@ -68,7 +67,6 @@ def _ja3_of(version: int, *lists: tuple[int, ...]) -> tuple[str, str]:
     return text, md5(text.encode(), usedforsecurity=False).hexdigest()
 
 
-@lru_cache(_KEPT)
 def ja4(offer: Offer, carrier: str) -> tuple[str, str]:
     """JA4 of a ClientHello in TCP (`t`), QUIC (`q`) or DTLS (`d`): hash, then raw."""
     ciphers = sorted(f"{number:04x}" for number in without_grease(offer.ciphers))
