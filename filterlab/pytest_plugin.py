@@ -15,7 +15,8 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+import uuid
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -118,16 +119,28 @@ def explain(result: dict[str, Any], check: dict[str, Any] | None, name: str) -> 
             for step in probe["steps"]
         ]
         lines.append(f"    decided by {probe['rule'] or 'no rule'}")
+        lines += _captured(Path(result["folder"]), probe["decisions"])
     lines += [f"  {fault}" for fault in result["faults"]]
     lines.append(f"  evidence: {result['folder']}")
     return "\n".join(lines)
+
+
+def _captured(folder: Path, indices: Sequence[int]) -> Iterator[str]:
+    """The frames on which was decided, and the captures that hold them."""
+    decisions = (folder / "decisions.jsonl").read_text().splitlines()
+    for index in indices:
+        decision = json.loads(decisions[index])
+        if "capture" in decision:
+            place = folder / decision["capture"]
+            yield f"    captured in {place} frame {decision['capture_frame']}"
 
 
 def _shared_folder(config: pytest.Config) -> Path:
     """One folder for all workers of this test run."""
     run = os.environ.get("PYTEST_XDIST_TESTRUNUID")
     if run is None:
-        run = getattr(config, "_filterlab_run", None) or f"{os.getpid()}"
+        # Not the process id, which an earlier session may have had.
+        run = getattr(config, "_filterlab_run", None) or uuid.uuid4().hex
         config._filterlab_run = run  # type: ignore[attr-defined]
     folder = Path(tempfile.gettempdir()) / f"filterlab-pytest-{os.getuid()}" / run
     folder.mkdir(parents=True, exist_ok=True)
