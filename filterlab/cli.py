@@ -25,7 +25,6 @@ from filterlab.report import explain as explanation
 from filterlab.runner import catalogue, sealing
 from filterlab.scenario.content import root as content_root
 from filterlab.scenario.content import scenarios, shown
-from filterlab.scenario.load import json_schema
 from filterlab.scenario.problem import BadInput, Place, Problem, did_you_mean
 
 app = typer.Typer(
@@ -49,7 +48,7 @@ def _find(name: str) -> Path:
         return Path(name)
     shipped = scenarios()
     if name in shipped:
-        return shipped[name]
+        return Path(shown(shipped[name]))
     names = [*shipped, *(shown(path) for path in shipped.values())]
     message = "there is no such file, and no scenario of that name"
     help_ = did_you_mean(name, names) or "see: filterlab list scenarios"
@@ -180,7 +179,7 @@ def schema(
     of: Annotated[catalogue.Schema, typer.Argument(help="Of which files.")],
 ) -> None:
     """Print the JSON Schema with which an editor checks files."""
-    _print_json(json_schema(of.value))
+    _print_json(catalogue.schema(of))
 
 
 @app.command()

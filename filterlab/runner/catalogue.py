@@ -17,9 +17,10 @@ from filterlab.report.expectations import expected
 from filterlab.runner.plan import facts, make_plan
 from filterlab.runner.topologies import lay_out, topology_facts
 from filterlab.scenario import content
-from filterlab.scenario.load import load, load_scenario
+from filterlab.scenario.load import json_schema, load, load_scenario, model_schema
 from filterlab.scenario.policies import load_policy
 from filterlab.scenario.problem import BadInput
+from filterlab.tools.schema import ToolFile
 from filterlab.tools.shelf import Shelf
 
 
@@ -38,6 +39,14 @@ class Schema(StrEnum):
 
     SCENARIO = "scenario"
     POLICY = "policy"
+    TOOL = "tool"
+
+
+def schema(of: Schema) -> dict[str, Any]:
+    """The JSON Schema of one kind of file."""
+    if of is Schema.TOOL:
+        return model_schema(ToolFile)
+    return json_schema(of.value)
 
 
 @dataclass(frozen=True, slots=True)
