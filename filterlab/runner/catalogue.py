@@ -46,7 +46,7 @@ def schema(of: Schema) -> dict[str, Any]:
     """The JSON Schema of one kind of file."""
     if of is Schema.TOOL:
         return model_schema(ToolFile)
-    return json_schema(of.value)
+    return json_schema("policy" if of is Schema.POLICY else "scenario")
 
 
 @dataclass(frozen=True, slots=True)

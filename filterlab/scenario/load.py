@@ -16,7 +16,7 @@ from filterlab.policy.rules import Policy
 from filterlab.scenario import content, source
 from filterlab.scenario.checks import Checks
 from filterlab.scenario.facts import Facts, Layout
-from filterlab.scenario.item import validate
+from filterlab.scenario.item import Item, validate
 from filterlab.scenario.order import check_expectations, check_order
 from filterlab.scenario.policies import load_policy
 from filterlab.scenario.policyfile import CONDITION_SCHEMA, PolicyFile
@@ -72,12 +72,17 @@ def load(path: Path | str, facts: Facts = _NO_FACTS) -> Scenario | Policy:
 
 def json_schema(of: Literal["scenario", "policy"]) -> dict[str, Any]:
     """The JSON Schema by which an editor checks a file while it is written."""
-    model = Scenario if of == "scenario" else PolicyFile
-    schema = model.model_json_schema(by_alias=True)
+    schema = model_schema(Scenario if of == "scenario" else PolicyFile)
     if of == "policy":
         schema["$defs"]["Condition"] = CONDITION_SCHEMA
         when = {"$ref": "#/$defs/Condition"}
         schema["$defs"]["RuleText"]["properties"]["when"] = when
+    return schema
+
+
+def model_schema(model: type[Item]) -> dict[str, Any]:
+    """The JSON Schema of the files that a model reads."""
+    schema = model.model_json_schema(by_alias=True)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 
