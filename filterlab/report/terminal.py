@@ -86,7 +86,7 @@ def closing_line(result: Result) -> str:
 
 def _table(cells: Sequence[Cell], phases: Sequence[str]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold", collapse_padding=True)
-    table.add_column("")
+    table.add_column("", overflow="fold")
     for phase in phases:
         table.add_column(phase, overflow="fold")
     by_place = {(cell.probe, cell.phase): cell for cell in cells}

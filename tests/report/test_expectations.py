@@ -1,0 +1,113 @@
+"""Each wish of an expectation, met, not met, and not to be told."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from filterlab.probes.outcome import Outcome
+from filterlab.report.cell import Cell
+from filterlab.report.expectations import check_all, expected, sentence
+from filterlab.scenario.schema import Expectation, Scenario
+from filterlab.scenario.timeline import Phase
+from tests.report.evening import DOWN, OK, RESET, SLOW, UNKNOWN, attempt, cell
+
+
+class Evening(Scenario):
+    """A scenario of the phases that a test names."""
+
+    def phases_of(self, expectation: Expectation) -> tuple[Phase, ...]:
+        """Those in `during`, or the only one."""
+        names = expectation.during or ("open",)
+        return tuple(Phase(name, 0.0, {}, True) for name in names)
+
+
+def scenario(**wish: Any) -> Scenario:
+    values = {
+        "title": "t",
+        "topology": {"use": "single"},
+        "clients": {"minsk": {"at": "inside"}},
+        "probes": {"news": {"from": "minsk", "fetch": "https://news.example/"}},
+        "expect": [{"probe": "news", **wish}],
+    }
+    return Evening.model_validate(values)
+
+
+def judged(found: Cell | None, **wish: Any) -> tuple[bool | None, str]:
+    (check,) = check_all(scenario(**wish), [found] if found is not None else [])
+    return check.met, check.why
+
+
+RATE = cell(attempt(SLOW, 100.0), control=attempt(OK, 1000.0))
+FIFTEEN = cell(*[OK] * 15, *[RESET] * 5)
+MET: list[tuple[dict[str, Any], Cell]] = [
+    ({"outcome": "ok"}, cell(OK)),
+    ({"outcome": "tls"}, cell(RESET)),
+    ({"outcome": "blocked"}, cell(RESET)),
+    ({"outcome": "connection_reset", "rule": "list"}, cell(RESET, RESET)),
+    ({"reaches": "yes"}, cell(OK, SLOW)),
+    ({"reaches": "no"}, cell(RESET)),
+    ({"outcome": "throttled", "slower_than_control": "10"}, RATE),
+    ({"kbit_s": {"below": "101", "above": "99"}}, RATE),
+    ({"reaches": "yes", "at_least": "0.75"}, FIFTEEN),
+    ({"reaches": "no", "between": ["0.2", "0.3"]}, FIFTEEN),
+    ({"outcome": "connection_reset", "between": ["0.25", "0.25"]}, FIFTEEN),
+]
+UNMET: list[tuple[dict[str, Any], Cell, str]] = [
+    ({"outcome": "tls"}, cell(OK), "expected tls, got ok: as in its control"),
+    ({"outcome": "ok"}, cell(RESET), "expected ok, got connection_reset: tls failed"),
+    ({"outcome": "connection_reset"}, cell(RESET, RESET, OK), "expected connection"),
+    ({"reaches": "yes"}, cell(RESET), "expected reached, got reset after hello"),
+    ({"reaches": "no"}, cell(OK), "expected not reached, got ok"),
+    ({"reaches": "yes"}, cell(OK, OK, RESET), "expected reached"),
+    ({"outcome": "tls", "rule": "other"}, cell(RESET), 'expected the rule "other"'),
+    ({"rule": "list"}, cell(OK), 'expected the rule "list" to decide, got none'),
+    ({"slower_than_control": "11"}, RATE, "expected 11 times slower"),
+    ({"slower_than_control": "2"}, cell(OK), "no throughput was measured"),
+    ({"kbit_s": {"below": "100"}}, RATE, "expected less than 100 kbit/s, got 100"),
+    ({"kbit_s": {"above": "100"}}, RATE, "expected more than 100 kbit/s, got 100"),
+    ({"kbit_s": {"above": "1"}}, cell(RESET), "expected a rate, got reset after hello"),
+    ({"reaches": "yes", "at_least": "0.8"}, FIFTEEN, "got 15 of 20 (reached in 53%"),
+    ({"outcome": "tls", "between": ["0.3", "0.4"]}, FIFTEEN, "got 5 of 20"),
+]
+
+
+@pytest.mark.parametrize(("wish", "found"), MET)
+def test_met(wish: dict[str, Any], found: Cell) -> None:
+    assert judged(found, **wish)[0] is True
+
+
+@pytest.mark.parametrize(("wish", "found", "why"), UNMET)
+def test_not_met_says_why(wish: dict[str, Any], found: Cell, why: str) -> None:
+    met, said = judged(found, **wish)
+    assert met is False
+    assert why in said
+
+
+@pytest.mark.parametrize("lab", [DOWN, UNKNOWN])
+@pytest.mark.parametrize("wish", [{"outcome": "ok"}, {"reaches": "no"}])
+def test_what_the_lab_spoilt_cannot_be_told(lab: Outcome, wish: dict[str, Any]) -> None:
+    assert judged(cell(OK, lab), **wish) == (None, lab.why)
+
+
+def test_a_probe_that_was_not_run_cannot_be_told() -> None:
+    met, why = judged(None, outcome="ok")
+    assert met is None
+    assert "the lab failed before" in why
+
+
+def test_an_expectation_is_one_check_for_each_of_its_phases() -> None:
+    both = scenario(during=["open", "shut"], outcome="ok")
+    texts = [text for text, _ in expected(both)]
+    assert texts == [
+        "news comes to ok during open",
+        "news comes to ok during shut",
+    ]
+    checks = check_all(both, [cell(OK), cell(RESET, phase="shut")])
+    assert [check.met for check in checks] == [True, False]
+    assert [check.text for check in checks] == texts
+    assert sentence(both.expect[0], "shut") == texts[1]
+    assert set(checks[0].as_json()) == {
+        *("text", "source", "probe", "phase", "met", "why")
+    }
