@@ -6,21 +6,34 @@ from filterlab.inspection.recogniser import Recogniser
 from filterlab.inspection.recognisers.bittorrent import BitTorrent
 from filterlab.inspection.recognisers.dns import Dns
 from filterlab.inspection.recognisers.dns_answer import DnsAnswer
+from filterlab.inspection.recognisers.dns_tunnel import DnsTunnel
 from filterlab.inspection.recognisers.dtls import Dtls
 from filterlab.inspection.recognisers.esp import Esp
+from filterlab.inspection.recognisers.fake_tls import FakeTls
+from filterlab.inspection.recognisers.first_payload import FirstPayload
+from filterlab.inspection.recognisers.fully_encrypted import FullyEncrypted
 from filterlab.inspection.recognisers.gre import Gre
 from filterlab.inspection.recognisers.http import Http
 from filterlab.inspection.recognisers.http_response import HttpResponse
+from filterlab.inspection.recognisers.icmp_tunnel import IcmpTunnel
 from filterlab.inspection.recognisers.isakmp import Isakmp
 from filterlab.inspection.recognisers.l2tp import L2tp
+from filterlab.inspection.recognisers.mtproto import Mtproto
 from filterlab.inspection.recognisers.ntp import Ntp
+from filterlab.inspection.recognisers.obfs4 import Obfs4
+from filterlab.inspection.recognisers.openvpn import OpenVpn
 from filterlab.inspection.recognisers.pptp import Pptp
 from filterlab.inspection.recognisers.quic import Quic
+from filterlab.inspection.recognisers.sizes import Sizes
 from filterlab.inspection.recognisers.socks import Socks
 from filterlab.inspection.recognisers.ssh import Ssh
 from filterlab.inspection.recognisers.stun import Stun
 from filterlab.inspection.recognisers.tls import Tls
+from filterlab.inspection.recognisers.tls_in_tls import TlsInTls
 from filterlab.inspection.recognisers.tls_server import TlsServer
+from filterlab.inspection.recognisers.tor import Tor
+from filterlab.inspection.recognisers.volume import Volume
+from filterlab.inspection.recognisers.wireguard import WireGuard
 
 RECOGNISERS: dict[str, type[Recogniser]] = {
     recogniser.name: recogniser
@@ -43,6 +56,19 @@ RECOGNISERS: dict[str, type[Recogniser]] = {
         DnsAnswer,
         HttpResponse,
         TlsServer,
+        OpenVpn,
+        WireGuard,
+        Mtproto,
+        FakeTls,
+        Tor,
+        Obfs4,
+        FullyEncrypted,
+        TlsInTls,
+        DnsTunnel,
+        IcmpTunnel,
+        FirstPayload,
+        Sizes,
+        Volume,
     )
 }
 

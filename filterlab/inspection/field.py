@@ -20,7 +20,7 @@ class Field:
     """One key of `when`: what it means, how it compares, and who finds it."""
 
     key: str
-    wireshark: str
+    wireshark: str  # "none" where Wireshark has nothing like it
     kind: Kind
     recogniser: str | None  # None: read from the packet's own headers
     meaning: str

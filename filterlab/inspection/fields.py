@@ -6,6 +6,7 @@ recogniser, and are unknown until it has spoken.
 
 from __future__ import annotations
 
+from filterlab.inspection.disguise_fields import DISGUISES
 from filterlab.inspection.field import Field, Kind
 from filterlab.inspection.found_fields import FOUND
 
@@ -60,7 +61,7 @@ _ALL = (
     ),
 )
 
-_EVERY = _ALL + FOUND
+_EVERY = _ALL + FOUND + DISGUISES
 FIELDS: dict[str, Field] = {field.key: field for field in _EVERY} | {
     name: field for field in _EVERY for name in field.other_names
 }

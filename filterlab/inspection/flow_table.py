@@ -33,6 +33,7 @@ class Flow:
         "first_rule",
         "isn",
         "last_seen",
+        "parallel",
         "settled",
         "settles",
         "state",
@@ -50,6 +51,7 @@ class Flow:
         self.settles = True  # a switch can tell this flow's frames by their headers
         self.settled = False  # a switch has been told
         self.each_message = False  # every datagram is decided on its own
+        self.parallel = 0  # flows of these two hosts when it began; 0: not counted
         self.block_told = 0  # number of the residual block that was last logged
 
     @property
@@ -61,15 +63,21 @@ class Flow:
 class FlowTable:
     """All flows, found in either direction; bounded in number and in idle time."""
 
-    __slots__ = ("_due", "_flows", "_idle_seconds", "_most")
+    __slots__ = ("_due", "_flows", "_idle_seconds", "_most", "_pairs")
 
-    def __init__(self, most: int, idle_seconds: float) -> None:
+    def __init__(
+        self, most: int, idle_seconds: float, counts_parallel: bool = False
+    ) -> None:
         self._flows: dict[Ends, Flow] = {}
         # In the order in which they must be looked at again: a flow that was used
         # meanwhile goes to the back, so using a flow costs nothing here.
         self._due: deque[tuple[float, Flow]] = deque()
         self._most = most
         self._idle_seconds = idle_seconds
+        # How many flows there are of a client and a server, if a rule asks for that.
+        self._pairs: dict[tuple[bytes, bytes], int] | None = (
+            {} if counts_parallel else None
+        )
 
     def __len__(self) -> int:
         return len(self._flows)
@@ -85,6 +93,9 @@ class FlowTable:
             if len(self._flows) >= self._most:
                 return False
         self._flows[flow.ends] = flow
+        if self._pairs is not None:
+            pair = flow.ends[1], flow.ends[3]
+            flow.parallel = self._pairs[pair] = self._pairs.get(pair, 0) + 1
         self._due.append((now + self._idle_seconds, flow))
         return True
 
@@ -95,7 +106,7 @@ class FlowTable:
     def remove(self, flow: Flow) -> None:
         """Forget one flow."""
         if self._flows.get(flow.ends) is flow:
-            del self._flows[flow.ends]
+            self._delete(flow)
 
     def expire(self, now: float) -> None:
         """Forget every flow that has been idle too long."""
@@ -105,6 +116,17 @@ class FlowTable:
             if self._flows.get(flow.ends) is not flow:
                 continue
             if self.is_idle(flow, now):
-                del self._flows[flow.ends]
+                self._delete(flow)
             else:
                 due.append((max(now, flow.last_seen + self._idle_seconds), flow))
+
+    def _delete(self, flow: Flow) -> None:
+        del self._flows[flow.ends]
+        if self._pairs is None:
+            return
+        pair = flow.ends[1], flow.ends[3]
+        left = self._pairs[pair] - 1
+        if left:
+            self._pairs[pair] = left
+        else:
+            del self._pairs[pair]

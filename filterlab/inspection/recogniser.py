@@ -4,6 +4,10 @@ A recogniser is made for one flow and holds that flow's state. It is fed what th
 could read, piece by piece, and answers with a finding, NEED_DATA or NOT_MINE; it says
 NEED_DATA rather than guess, and no bytes make it raise. Once it has answered with a
 finding or NOT_MINE it is not asked again. A datagram is always fed whole.
+
+An observer is a recogniser that goes by packets: their sizes, directions and times, or
+the very first payload. It is given each packet as it came, instead of the bytes that
+the box put in order.
 """
 
 from __future__ import annotations
@@ -12,6 +16,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import ClassVar, Literal, Protocol
+
+from filterlab.inspection.packet import Packet
 
 
 class Direction(Enum):
@@ -36,7 +42,8 @@ NOT_MINE: Literal[Answer.NOT_MINE] = Answer.NOT_MINE
 class Finding:
     """What a flow is, and the fields read from it (keys of `fields.FIELDS`).
 
-    `message` holds the bytes that an answer is forged from, where one can be.
+    `message` holds the bytes that an answer is forged from, where one can be. A
+    finding that only describes a flow and does not say what it is has no `protocol`.
     """
 
     protocol: str
@@ -70,6 +77,15 @@ class Recogniser(Protocol):
 
     def conclude(self) -> Finding | Answer:
         """Nothing more will come: what the bytes so far say (never NEED_DATA)."""
+
+
+class Observer(Recogniser, Protocol):
+    """A recogniser that is given packets instead of bytes."""
+
+    def observe(
+        self, packet: Packet, from_client: bool, now: float
+    ) -> Finding | Answer:
+        """Take the next packet that has a payload or opens the connection."""
 
 
 def host_name(raw: bytes) -> str:

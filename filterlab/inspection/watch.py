@@ -3,7 +3,8 @@
 The plan, shared by all flows of a box, says how carefully it reads. A box that reads
 `piecewise` gives every packet or segment to fresh recognisers, so nothing is known of
 a flow for good until its limits are reached; one that assembles feeds each recogniser
-the stream until it has answered.
+the stream until it has answered. Observers get every packet as it came, however the
+box reads the rest.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from filterlab.inspection.recogniser import (
     Answer,
     Direction,
     Finding,
+    Observer,
     Reading,
     Recogniser,
 )
@@ -37,10 +39,20 @@ class Plan:
     inspect_packets: int = 64
     reads_answers: bool = False  # of messages that are questions of their own
     names: frozenset[str] = field(init=False)
+    readers: tuple[type[Recogniser], ...] = field(init=False)
+    observers: tuple[type[Observer], ...] = field(init=False)
+    lasting: frozenset[str] = field(init=False)  # they remember earlier messages
 
     def __post_init__(self) -> None:
-        names = frozenset(recogniser.name for recogniser in self.recognisers)
-        object.__setattr__(self, "names", names)
+        every = self.recognisers
+        parts = {
+            "names": frozenset(r.name for r in every),
+            "readers": tuple(r for r in every if not hasattr(r, "observe")),
+            "observers": tuple(r for r in every if hasattr(r, "observe")),
+            "lasting": frozenset(r.name for r in every if not r.each_message),
+        }
+        for name, value in parts.items():
+            object.__setattr__(self, name, value)
 
 
 class Watch:
@@ -48,6 +60,7 @@ class Watch:
 
     __slots__ = (
         "_live",
+        "_observing",
         "_plan",
         "_to_client",
         "_to_server",
@@ -60,6 +73,7 @@ class Watch:
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
         self._live: dict[str, Recogniser] | None = None
+        self._observing: dict[str, Observer] | None = None
         self._to_server: InOrder | Reassembly | None = None
         self._to_client: InOrder | Reassembly | None = None
         self.found: dict[str, Finding] = {}
@@ -86,13 +100,16 @@ class Watch:
             r.each_message and r.name in self.found for r in self._plan.recognisers
         )
 
-    def look(self, packet: Packet, from_client: bool) -> bool:
+    def look(self, packet: Packet, from_client: bool, now: float = 0.0) -> bool:
         """Read one packet; true if something is known now that was not before."""
+        observed = bool(self._plan.observers) and self._observe(
+            packet, from_client, now
+        )
         data = packet.payload
         if packet.protocol == TCP:
             data = self._in_order(packet, from_client, data)
         if not data:
-            return False
+            return observed
         self.bytes_seen += len(data)
         self.packets_seen += 1
         direction = Direction.TO_SERVER if from_client else Direction.TO_CLIENT
@@ -104,7 +121,7 @@ class Watch:
         if self._spent():
             self.conclude()
             return True
-        return changed
+        return changed or observed
 
     def server_expects(self) -> int | None:
         """The next sequence number of the client's stream, where it is followed."""
@@ -112,10 +129,29 @@ class Watch:
 
     def conclude(self) -> None:
         """Stop looking: what is not known by now is not there."""
-        for name, recogniser in (self._live or {}).items():
-            self._take(name, recogniser.conclude())
+        for live in (self._live, self._observing):
+            for name, recogniser in (live or {}).items():
+                self._take(name, recogniser.conclude())
         self._live = {}
+        self._observing = {}
         self.pending = frozenset()
+
+    def next_message(self) -> Watch:
+        """The watch for the next datagram of a flow whose messages are questions.
+
+        What goes by several messages keeps its state and what it has found.
+        """
+        plan = self._plan
+        watch = Watch(plan)
+        if not plan.lasting or self._live is None:
+            return watch
+        fresh = {r.name: r for r in watch._recognisers() if r.each_message}
+        kept = {n: r for n, r in self._live.items() if n in plan.lasting}
+        watch._live = fresh | kept
+        watch._observing = self._observing
+        watch.found = {n: f for n, f in self.found.items() if n in plan.lasting}
+        watch.pending = plan.names - (plan.lasting - self.pending)
+        return watch
 
     def _spent(self) -> bool:
         return (
@@ -148,7 +184,24 @@ class Watch:
 
     def _recognisers(self) -> Iterable[Recogniser]:
         plan = self._plan
-        return (make(plan.transport, plan.reading) for make in plan.recognisers)
+        return (make(plan.transport, plan.reading) for make in plan.readers)
+
+    def _observe(self, packet: Packet, from_client: bool, now: float) -> bool:
+        plan = self._plan
+        if self._observing is None:
+            self._observing = {
+                make.name: make(plan.transport, plan.reading) for make in plan.observers
+            }
+        changed = False
+        for name, observer in tuple(self._observing.items()):
+            said = observer.observe(packet, from_client, now)
+            if said is NEED_DATA:
+                continue
+            del self._observing[name]
+            self.pending -= {name}
+            self._take(name, said)
+            changed = True
+        return changed
 
     def _feed(self, direction: Direction, data: bytes) -> bool:
         if self._live is None:
@@ -165,7 +218,8 @@ class Watch:
         return changed
 
     def _feed_piece(self, direction: Direction, data: bytes) -> bool:
-        self.found.clear()
+        observed = {r.name for r in self._plan.observers}
+        self.found = {n: f for n, f in self.found.items() if n in observed}
         for recogniser in self._recognisers():
             said = recogniser.feed(direction, data)
             if said is NEED_DATA:

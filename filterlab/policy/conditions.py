@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any
 
+from filterlab.inspection.catalogue import DETAILS, RECOGNISERS
 from filterlab.inspection.fields import FIELDS
 from filterlab.inspection.flow import PROTOCOL_NAMES, TCP, UDP
 from filterlab.inspection.flow_table import Flow
@@ -64,6 +65,7 @@ _PACKET_FIELDS: dict[str, _Read] = {
     "ip.proto": lambda flow: (PROTOCOL_NAMES.get(flow.ends[0], str(flow.ends[0])),),
     "tcp.dstport": lambda flow: _port(flow, (TCP,)),
     "udp.dstport": lambda flow: _port(flow, (UDP,)),
+    "flow.parallel": lambda flow: (flow.parallel,),
     "port": lambda flow: _port(flow, (TCP, UDP)),
 }
 
@@ -239,17 +241,33 @@ def _protocols(flow: Flow) -> tuple[str, ...]:
     watch = flow.watch
     if watch is None:
         return ()
-    return tuple(finding.protocol for finding in watch.found.values())
+    return tuple(f.protocol for f in watch.found.values() if f.protocol)
+
+
+def cannot_say(is_wanted: Callable[[Any], bool]) -> frozenset[str]:
+    """The recognisers that find none of the protocols that are wanted.
+
+    One that does not list its protocols may find any.
+    """
+    return DETAILS | {
+        name
+        for name, recogniser in RECOGNISERS.items()
+        if (protocols := getattr(recogniser, "protocols", None)) is not None
+        and not any(map(is_wanted, protocols))
+    }
 
 
 def _protocol_test(is_wanted: Callable[[Any], bool]) -> Test:
+    cannot = cannot_say(is_wanted)
+
     def test(flow: Flow) -> bool | None:
         watch = flow.watch
         if watch is None:
             return False
-        if any(is_wanted(finding.protocol) for finding in watch.found.values()):
-            return True
-        return None if watch.pending.difference(watch.found) else False
+        for finding in watch.found.values():
+            if finding.protocol and is_wanted(finding.protocol):
+                return True
+        return None if watch.pending.difference(watch.found, cannot) else False
 
     return test
 

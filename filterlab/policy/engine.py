@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 from typing import Literal
 
 from filterlab.inspection.checksum import checksums_right
-from filterlab.inspection.flow import ESP, GRE, ICMPV6, TCP, UDP, Ends
+from filterlab.inspection.flow import ESP, GRE, ICMP, ICMPV6, TCP, UDP, Ends
 from filterlab.inspection.flow_table import Flow, FlowTable, State
 from filterlab.inspection.packet import ACK, SYN, Packet, dissect
 from filterlab.inspection.watch import Plan, Watch
@@ -25,7 +25,7 @@ from filterlab.policy.actions import ACTIONS, Case, let_pass
 from filterlab.policy.blocking import meet, strike_residually
 from filterlab.policy.effects import DropFrame, Effect, Forward, Log, Settle, Side
 from filterlab.policy.position import inabilities
-from filterlab.policy.ready import ReadyRule, make_ready, reading_plan
+from filterlab.policy.ready import ReadyRule, counts_parallel, make_ready, reading_plan
 from filterlab.policy.residual import Blocks
 from filterlab.policy.rules import Policy, Position, Rule
 from filterlab.policy.verdict import Decision, Verdict
@@ -55,8 +55,12 @@ class Engine:
         self._pass: tuple[Effect, ...] = (_FORWARD,) if self._holds else ()
         self._stop: tuple[Effect, ...] = (_DROP,) if can_drop else ()
         self._rules = [make_ready(rule) for rule in policy.rules]
-        self._plans = {p: reading_plan(policy, p) for p in (TCP, UDP, ESP, GRE)}
-        self._table = FlowTable(policy.stack.max_flows, policy.stack.idle_seconds)
+        plans = {n: reading_plan(policy, n) for n in (TCP, UDP, ESP, GRE, ICMP, ICMPV6)}
+        self._plans = {number: plan for number, plan in plans.items() if plan}
+        stack = policy.stack
+        self._table = FlowTable(
+            stack.max_flows, stack.idle_seconds, counts_parallel(policy)
+        )
         self._blocks = Blocks(policy)
         self._frames = 0
 
@@ -179,10 +183,10 @@ class Engine:
         if self._stack.checks_checksum and not checksums_right(packet):
             return list(self._pass)
         plan = self._plans.get(packet.protocol)
-        if flow.each_message and plan is not None:
+        if flow.each_message and plan is not None and flow.watch is not None:
             if not case.from_client and not plan.reads_answers:
                 return list(self._pass)
-            flow.watch = Watch(plan)
+            flow.watch = flow.watch.next_message()
             flow.first_rule = 0
         return self._read(case, now)
 
@@ -190,7 +194,7 @@ class Engine:
         """Read a frame, and decide if it says enough."""
         flow = case.flow
         watch = flow.watch
-        if watch is None or not watch.look(case.packet, case.from_client):
+        if watch is None or not watch.look(case.packet, case.from_client, now):
             return list(self._pass)
         flow.each_message = flow.each_message or watch.each_message
         judged = self._judge(flow)

@@ -18,11 +18,22 @@ from filterlab.policy.conditions import (
     Question,
     Test,
     all_of,
+    cannot_say,
     compile_condition,
     has_found,
+    matches_of,
     recognisers_of,
 )
-from filterlab.policy.rules import Grade, InjectDns, InjectHttp, Policy, Reset, Rule
+from filterlab.policy.matching import matches_text
+from filterlab.policy.rules import (
+    Grade,
+    InjectDns,
+    InjectHttp,
+    Policy,
+    Reset,
+    Rule,
+    Texts,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +73,22 @@ def _needed(policy: Policy) -> set[str]:
                 needed.add("dns")
             case InjectHttp():
                 needed.add("http")
-    return needed | set(RECOGNISERS) - DETAILS if ANY_RECOGNISER in needed else needed
+    if ANY_RECOGNISER not in needed:
+        return needed
+    for rule in policy.rules:
+        for match in matches_of(rule.when):
+            if match.field == "protocol" and isinstance(match.wanted, Texts):
+                needed |= RECOGNISERS.keys() - cannot_say(matches_text(match.wanted))
+    return needed - {ANY_RECOGNISER}
+
+
+def counts_parallel(policy: Policy) -> bool:
+    """Whether a rule asks how many flows a client and a server have."""
+    return any(
+        match.field == "flow.parallel"
+        for rule in policy.rules
+        for match in matches_of(rule.when)
+    )
 
 
 def reading_plan(policy: Policy, transport: int) -> Plan | None:

@@ -1,0 +1,59 @@
+"""Says how random bytes look: set bits, printable bytes, entropy, distance from chance.
+
+Source: Wu et al., "How the Great Firewall of China Detects and Blocks Fully Encrypted
+Traffic" (USENIX Security 2023), section 4, for set bits and printable bytes; Wang et
+al., "Seeing through Network-Protocol Obfuscation" (CCS 2015), section 5.1, for the
+Kolmogorov-Smirnov test of bytes against chance.
+"""
+
+from __future__ import annotations
+
+import re
+from math import log2, sqrt
+
+_PRINTABLE = bytes(range(0x20, 0x7F))  # Wu et al., Algorithm 1: [0x20, 0x7e]
+_RUN = re.compile(rb"[\x20-\x7e]+")
+_BYTE_VALUES = 256
+# The one-sample Kolmogorov-Smirnov test refuses 1 random sample in 1,000 here:
+# sqrt(-ln(0.001 / 2) / 2).
+_DOUBT = 1.95
+
+
+def set_bits(data: bytes) -> int:
+    """How many bits are one."""
+    return int.from_bytes(data, "big").bit_count()
+
+
+def printable_bytes(data: bytes) -> int:
+    """How many bytes are printable ASCII, the space among them."""
+    return len(data) - len(data.translate(None, _PRINTABLE))
+
+
+def longest_printable_run(data: bytes) -> int:
+    """The length of the longest run of printable ASCII."""
+    return max(map(len, _RUN.findall(data)), default=0)
+
+
+def entropy(data: bytes) -> float:
+    """Shannon entropy of the bytes' distribution, in bits a byte (0 to 8).
+
+    Of n random bytes it is nearly log2(n) while n is small, and 8 only for many.
+    """
+    size = len(data)
+    counts = (data.count(value) for value in set(data))
+    return sum(count / size * log2(size / count) for count in counts)
+
+
+def distance_from_chance(data: bytes) -> float:
+    """The Kolmogorov-Smirnov distance of the bytes from the uniform distribution."""
+    size = len(data)
+    seen, most = 0, 0.0
+    for value in range(_BYTE_VALUES):
+        seen += data.count(value)
+        most = max(most, abs(seen / size - (value + 1) / _BYTE_VALUES))
+    return most
+
+
+def looks_random(data: bytes) -> bool:
+    """Whether chance may have made the bytes (of random ones, all but 1 in 1,000)."""
+    return bool(data) and distance_from_chance(data) * sqrt(len(data)) <= _DOUBT
