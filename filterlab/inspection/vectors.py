@@ -39,7 +39,13 @@ def extensions(body: bytes, at: int) -> Iterator[tuple[int, bytes]]:
     """Type and content of every extension (RFC 8446, 4.2); may raise ShortError."""
     end = at + 2 + int.from_bytes(body[at : at + 2], "big")
     at += 2
+    size = len(body)
     while at < end:
-        content, after = take(body, at + 2, 2)
-        yield body[at] << 8 | body[at + 1], content
+        start = at + 4
+        if start > size:
+            raise ShortError
+        after = start + (body[at + 2] << 8 | body[at + 3])
+        if after > size:
+            raise ShortError
+        yield body[at] << 8 | body[at + 1], body[start:after]
         at = after
