@@ -125,7 +125,7 @@ def examine(path: Path) -> dict[str, Any]:
     """What a sound file holds; raises BadInput with all that is wrong with it."""
     found = load(path, facts())
     if isinstance(found, Policy):
-        summary = f"a sound policy of {len(found.rules)} rules"
+        summary = f"a sound policy of {_counted(len(found.rules), 'rule')}"
         return {"kind": "policy", "title": found.title, "summary": summary}
     plan = make_plan(path)
     scenario = plan.scenario
@@ -133,11 +133,16 @@ def examine(path: Path) -> dict[str, Any]:
     return {
         "kind": "scenario",
         "title": scenario.title,
-        "summary": f"a sound scenario of {len(scenario.probes)} probes in"
-        f" {len(scenario.phases)} phases, {len(checks)} expectations",
+        "summary": f"a sound scenario of {_counted(len(scenario.probes), 'probe')} in"
+        f" {_counted(len(scenario.phases), 'phase')},"
+        f" {_counted(len(checks), 'expectation')}",
         "phases": [phase.name for phase in scenario.phases],
         "expectations": [{"text": text, "source": source} for text, source in checks],
     }
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def drawn(path: Path) -> Drawn:

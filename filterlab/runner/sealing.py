@@ -52,6 +52,8 @@ def _sealed(verb: str, path: Path, out: Path | None, order: dict[str, object]) -
         status = run_sealed(command)
     except Obstacle as obstacle:
         print(f"filterlab: error: {obstacle}", file=sys.stderr)
+        if out is None:
+            folder.rmdir()  # nothing was started, so there is no evidence
         return COULD_NOT_TELL
     # Anything but our own statuses is a death: by a signal, or of the interpreter.
     return status if status in (0, 1, 2, 3) or status > 128 else COULD_NOT_TELL

@@ -42,8 +42,10 @@ def test_an_obstacle_is_told_with_what_mends_it(
     def refuse(command: Sequence[str]) -> int:
         raise Obstacle("user namespaces are forbidden", "sysctl -w allow=1")
 
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sealing, "run_sealed", refuse)
-    assert sealing.run(FIRST_STEPS, tmp_path / "out", None, False) == 3
+    assert sealing.run(FIRST_STEPS, None, None, False) == 3
+    assert list(tmp_path.glob("runs/*")) == []
     said = capsys.readouterr()
     assert said.out == ""
     assert "user namespaces are forbidden" in said.err

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -173,8 +174,11 @@ def test_an_ordinary_user_gets_the_same(
     if subprocess.run(reach, cwd="/", capture_output=True).returncode != 0:
         pytest.skip("this checkout or its environment is closed to other users")
     own = Path(subprocess.check_output([*become, "mktemp", "-d"], text=True).strip())
-    one = run("first-steps", folder=own, through=become)
-    status, said, told = one.ends()
+    try:
+        one = run("first-steps", folder=own, through=become)
+        status, said, told = one.ends()
+    finally:
+        shutil.rmtree(own)
     assert status == 0, said + told
     assert "sealed, without root" in told
 
