@@ -148,6 +148,11 @@ def test_two_runs_at_the_same_time_do_not_know_of_each_other(
         kept = {"result.json", "decisions.jsonl", "junit.xml", "logs"}
         kept |= {"exchange-inside.pcapng", "exchange-outside.pcapng"}
         assert kept <= set(os.listdir(folder))
+    command = [sys.executable, "-m", "filterlab.cli", "explain", "runs/first-steps-1"]
+    why = subprocess.check_output(command, cwd=tmp_path, text=True)
+    assert why.startswith("blocked during first-steps: reset after hello")
+    assert "finding  tls.sni = blocked.example" in why
+    assert "exchange-inside.pcapng frame" in why
 
 
 def test_a_faulty_application_ends_in_could_not_tell(
