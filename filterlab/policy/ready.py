@@ -6,12 +6,13 @@ be carried out on a flow (a reset of UDP, an answer to no question) is false of 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from filterlab.inspection.catalogue import DETAILS, RECOGNISERS
 from filterlab.inspection.flow import TCP
 from filterlab.inspection.flow_table import Flow
-from filterlab.inspection.recogniser import Reading
+from filterlab.inspection.recogniser import Reading, Recogniser
 from filterlab.inspection.watch import Plan
 from filterlab.policy.conditions import (
     ANY_RECOGNISER,
@@ -29,6 +30,7 @@ from filterlab.policy.rules import (
     Grade,
     InjectDns,
     InjectHttp,
+    Match,
     Policy,
     Reset,
     Rule,
@@ -75,30 +77,33 @@ def _needed(policy: Policy) -> set[str]:
                 needed.add("http")
     if ANY_RECOGNISER not in needed:
         return needed
-    for rule in policy.rules:
-        for match in matches_of(rule.when):
-            if match.field == "protocol" and isinstance(match.wanted, Texts):
-                needed |= RECOGNISERS.keys() - cannot_say(matches_text(match.wanted))
+    for match in _matches(policy):
+        if match.field == "protocol" and isinstance(match.wanted, Texts):
+            needed |= RECOGNISERS.keys() - cannot_say(matches_text(match.wanted))
     return needed - {ANY_RECOGNISER}
 
 
 def counts_parallel(policy: Policy) -> bool:
     """Whether a rule asks how many flows a client and a server have."""
-    return any(
-        match.field == "flow.parallel"
-        for rule in policy.rules
-        for match in matches_of(rule.when)
-    )
+    return any(match.field == "flow.parallel" for match in _matches(policy))
+
+
+def _matches(policy: Policy) -> Iterator[Match]:
+    for rule in policy.rules:
+        yield from matches_of(rule.when)
 
 
 def reading_plan(policy: Policy, transport: int) -> Plan | None:
     """How the policy's box reads flows of a transport; None if it has no reason to."""
     stack, needed = policy.stack, _needed(policy)
-    recognisers = tuple(
+    recognisers: tuple[type[Recogniser], ...] = tuple(
         recogniser
         for name, recogniser in RECOGNISERS.items()
         if name in needed and transport in recogniser.transports
     )
+    if any(match.field == "protocol" for match in _matches(policy)):
+        own = tuple(own.load() for own in policy.recognisers)
+        recognisers += tuple(r for r in own if transport in r.transports)
     if not recognisers:
         return None
     piecewise = stack.grade in (Grade.PACKET, Grade.SEGMENT)

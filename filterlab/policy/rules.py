@@ -11,7 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv6Address
-from typing import Literal
+from typing import Literal, Protocol
+
+from filterlab.inspection.recogniser import Observer
 
 Address = IPv4Address | IPv6Address
 
@@ -247,6 +249,13 @@ class StackModel:
     reads_quic: bool = False  # opens QUIC's Initials: `tls.` keys hold of them too
 
 
+class OwnRecogniser(Protocol):
+    """A recogniser of the user's own, as a policy names it."""
+
+    def load(self) -> type[Observer]:
+        """The recogniser itself."""
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
     """All that one exchange does, as one YAML file says it."""
@@ -257,3 +266,4 @@ class Policy:
     position: Position = Position.IN_PATH
     stack: StackModel = field(default_factory=StackModel)
     rules: tuple[Rule, ...] = ()
+    recognisers: tuple[OwnRecogniser, ...] = ()

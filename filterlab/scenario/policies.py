@@ -34,6 +34,7 @@ from filterlab.policy.rules import (
 from filterlab.scenario import source
 from filterlab.scenario.conditions import ConditionReader, fields_of
 from filterlab.scenario.item import validate
+from filterlab.scenario.plugins import plugins
 from filterlab.scenario.policyfile import (
     PolicyFile,
     ResidualText,
@@ -112,6 +113,7 @@ def _policy(file: PolicyFile, document: Document, path: Path) -> Policy:
         position=position,
         stack=_stack(file.stack),
         rules=tuple(rules),
+        recognisers=plugins(file.recognisers, document, path.parent),
     )
 
 

@@ -16,6 +16,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 from filterlab.inspection.fields import FIELDS
 from filterlab.policy.rules import Ends, Grade, Position
 from filterlab.scenario.item import Item
+from filterlab.scenario.plugins import PluginText
 from filterlab.scenario.problem import did_you_mean, listed, one_of, quoted
 from filterlab.scenario.schema import Reference
 from filterlab.scenario.values import (
@@ -239,4 +240,5 @@ class PolicyFile(Item):
     assumed: Annotated[tuple[Words, ...], BeforeValidator(one_or_more)] = ()
     position: Annotated[str, word_of(*Position)] = Position.IN_PATH.value
     stack: StackText = Field(default_factory=StackText)
+    recognisers: dict[str, PluginText] = Field(default_factory=dict)
     rules: list[RuleText] = Field(default_factory=list)

@@ -28,7 +28,7 @@ _KINDS = """
     does-not-speak port-twice timeline-start timeline-order exchange-twice
     phase-twice phase-differs contradiction needs-repeat
     unknown-field unreachable-rule cannot-at-position cannot-follow rule-twice
-    list-file needless-key hook
+    list-file own-recogniser needless-key hook
 """
 KINDS = frozenset(_KINDS.split())
 
