@@ -18,7 +18,7 @@ ETHERNET, RAW, LINUX_SLL, LINUX_SLL2 = 1, 101, 113, 276  # tcpdump.org/linktypes
 MAX_RECORD_BYTES = 1 << 24  # as for a pcapng block
 
 # Magic number as it stands in the file -> byte order, nanoseconds of one fraction.
-_CLASSIC = {
+CLASSIC = {
     b"\xd4\xc3\xb2\xa1": ("<", 1_000),
     b"\xa1\xb2\xc3\xd4": (">", 1_000),
     b"\x4d\x3c\xb2\xa1": ("<", 1),
@@ -54,8 +54,8 @@ class FrameReader:
     def __iter__(self) -> Iterator[Frame]:
         magic = self._stream.read(4)
         self._stream.seek(-len(magic), 1)
-        if magic in _CLASSIC:
-            yield from self._classic(*_CLASSIC[magic])
+        if magic in CLASSIC:
+            yield from self._classic(*CLASSIC[magic])
         elif magic == pcapng.SECTION.to_bytes(4, "big"):
             yield from self._next_generation()
         else:

@@ -215,7 +215,7 @@ class BlockReader:
                 if len(rest) < 4:
                     self.truncated = f"cut off in the section header at byte {at}"
                     return
-                order = _section_order(rest, at)
+                order = section_order(rest, at)
             kind, size = struct.unpack(order + "II", head)
             if size < 12 + len(rest) or size % 4 or size > MAX_BLOCK_BYTES:
                 raise CaptureError(f"block at byte {at} gives its length as {size}")
@@ -233,7 +233,7 @@ class BlockReader:
             at += size
 
 
-def _section_order(magic: bytes, at: int) -> Order:
+def section_order(magic: bytes, at: int) -> Order:
     if magic == BYTE_ORDER_MAGIC.to_bytes(4, "little"):
         return "<"
     if magic == BYTE_ORDER_MAGIC.to_bytes(4, "big"):

@@ -59,6 +59,13 @@ class Flow:
         """The two ends, as decisions and switch entries name them."""
         return FlowKey(*self.ends)
 
+    @property
+    def rests(self) -> bool:
+        """Whether a frame that neither opens nor ends it can change nothing."""
+        if self.state is State.DROP:
+            return True
+        return self.state is State.FORWARD and (self.settled or not self.settles)
+
 
 class FlowTable:
     """All flows, found in either direction; bounded in number and in idle time."""

@@ -27,7 +27,7 @@ from filterlab.policy.effects import DropFrame, Effect, Forward, Log, Settle, Si
 from filterlab.policy.position import inabilities
 from filterlab.policy.ready import ReadyRule, counts_parallel, make_ready, reading_plan
 from filterlab.policy.residual import Blocks
-from filterlab.policy.rules import Policy, Position, Rule
+from filterlab.policy.rules import Policy, Position, Rule, StackModel
 from filterlab.policy.verdict import Decision, Verdict
 
 _FORWARD, _DROP = Forward(), DropFrame()
@@ -63,11 +63,29 @@ class Engine:
         )
         self._blocks = Blocks(policy)
         self._frames = 0
+        # What had been read of the flow that was decided last; a replay tells it.
+        self.concluded: Watch | None = None
 
     @property
     def flow_count(self) -> int:
         """How many flows are remembered now."""
         return len(self._table)
+
+    @property
+    def blocks_somebody(self) -> bool:
+        """Whether a residual block is remembered, so that any packet may meet it."""
+        return bool(self._blocks)
+
+    @property
+    def stack(self) -> StackModel:
+        """How this box follows connections."""
+        return self._stack
+
+    def flow_of(self, ends: Ends) -> Flow | None:
+        """The flow that a packet of these ends, sender first, belongs to."""
+        protocol, src, src_port, dst, dst_port = ends
+        found = self._table.get(ends)
+        return found or self._table.get((protocol, dst, dst_port, src, src_port))
 
     def expire(self, now: float) -> None:
         """Forget flows that have been idle too long, and blocks that are over."""
@@ -143,7 +161,7 @@ class Engine:
             and not checksums_right(packet)
         ):
             return list(self._pass)
-        from_client = not _from_server(packet)
+        from_client = not from_server(packet)
         flow = Flow(
             _ends(packet, from_client), now, (side is Side.INSIDE) is from_client
         )
@@ -226,6 +244,7 @@ class Engine:
         else:
             effects = let_pass(case)
         if flow.state is not State.OPEN:
+            self.concluded = flow.watch
             flow.watch = None  # nothing is looked for any more
         return effects
 
@@ -296,7 +315,7 @@ class Engine:
         )
 
 
-def _from_server(packet: Packet) -> bool:
+def from_server(packet: Packet) -> bool:
     """Whether the first packet seen of a flow must be the server's."""
     flags = packet.flags & (SYN | ACK)
     if flags == SYN:
