@@ -21,6 +21,7 @@ from rich.table import Table
 from filterlab.bench import suite
 from filterlab.lab import doctor as examination
 from filterlab.lab.obstacle import Obstacle
+from filterlab.replay import command as rerun
 from filterlab.report import explain as explanation
 from filterlab.runner import catalogue, sealing
 from filterlab.scenario.content import root as content_root
@@ -132,6 +133,29 @@ def map_(
         _print_json(drawn.report.as_json())
     else:
         print(drawn.text())
+
+
+@app.command()
+def replay(
+    policy: Annotated[str, typer.Argument(help="A policy file, or its name.")],
+    captures: Annotated[
+        list[Path],
+        typer.Argument(help="A capture (pcap, pcapng), or those of both sides."),
+    ],
+    as_json: AsJson = False,
+    inside: Annotated[
+        list[str] | None,
+        typer.Option(help="A network that is inside; else whoever opens a flow is."),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of the policy's chances.")] = 1,
+) -> None:
+    """Say what a policy would have decided about the frames of a capture."""
+    try:
+        for line in rerun.replay(policy, captures, inside or [], seed, as_json):
+            print(line)
+    except (BadInput, rerun.NoCapture) as bad:
+        print(bad, file=sys.stderr)
+        raise typer.Exit(2) from None
 
 
 @app.command()

@@ -42,6 +42,7 @@ class Result:
     faults: tuple[str, ...]  # what of the lab itself failed, with log lines
     folder: Path
     evidence: tuple[str, ...] = field(default=())
+    timeline: tuple[Mapping[str, Any], ...] = ()  # phase, since when, policies
 
     @property
     def verdict(self) -> Verdict:
@@ -82,6 +83,7 @@ class Result:
             "sealed": {"rootless": self.rootless},
             "seconds": {name: round(value, 4) for name, value in self.seconds.items()},
             "phases": list(self.phases),
+            "timeline": list(self.timeline),
             "probes": [entry for cell in self.cells for entry in cell.as_json()],
             "expectations": [check.as_json() for check in self.checks],
             "collateral": dict(zip(("lost", "innocent"), self.collateral, strict=True)),

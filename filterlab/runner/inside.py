@@ -102,6 +102,7 @@ class Evening:
             rootless=bool(self._order["rootless"]),
             seconds=self._seconds,
             phases=tuple(phase.name for phase in plan.scenario.phases),
+            timeline=tuple(performance.timeline),
             cells=tuple(cells),
             checks=tuple(check_all(plan.scenario, cells)),
             decisions=tuple(decisions),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from filterlab.probes.outcome import Outcome, judge
 from filterlab.probes.result import ProbeResult
@@ -39,6 +39,7 @@ class Performance:
         self.controls: dict[str, Attempt] = {}
         self.cells: list[Cell] = []
         self.seconds: dict[str, float] = {}
+        self.timeline: list[dict[str, Any]] = []
 
     def play_controls(self) -> list[str]:
         """Every probe once, with no policy in force; names those that failed."""
@@ -55,6 +56,8 @@ class Performance:
         started = time.monotonic()
         first_decision = len(self.decided.read())
         self._stage.set_policies(dict(phase.policies))
+        since = {"phase": phase.name, "since": time.time()}  # as captures have it
+        self.timeline.append({**since, "policies": dict(phase.policies)})
         policies = ", ".join(f"{name}: {p}" for name, p in phase.policies.items())
         self._audience.phase(phase.name, policies)
         for _, cell in self._in_waves(

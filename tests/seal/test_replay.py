@@ -1,0 +1,33 @@
+"""What a run's captures replay to is what was decided live."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from filterlab.replay.rehearsal import compare
+from filterlab.runner.plan import make_plan
+from filterlab.scenario.content import scenarios
+
+# The largest of the shipped scenarios take a minute each; this one takes seconds.
+SHIPPED = ("first-steps",)
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_live_and_replay_decide_the_same(
+    name: str, needs: Callable[..., None], tmp_path: Path
+) -> None:
+    needs()
+    path = scenarios()[name]
+    out = tmp_path / "run"
+    command = [sys.executable, "-m", "filterlab.cli", "run", str(path), "--out"]
+    done = subprocess.run([*command, str(out)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    scenario = make_plan(path).scenario
+    difference = compare(out, scenario.policies, scenario.clock)
+    assert not difference, str(difference)
+    assert difference.same > 0
