@@ -86,8 +86,10 @@ class ExchangeController(app_manager.OSKenApp):  # type: ignore[misc]
     def _set_policy(self, request: Mapping[str, Any]) -> None:
         policy = pickle.loads(Path(request["policy"]).read_bytes())
         number = request["id"]
-        self._by_name[request["exchange"]].set_policy(
-            policy, lambda: lines.say(id=number, done=True)
+        exchange = self._by_name[request["exchange"]]
+        exchange.set_policy(
+            policy,
+            lambda: lines.say(id=number, done=True, since=exchange.policy_since),
         )
 
     def _count(self, number: int) -> None:

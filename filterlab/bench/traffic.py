@@ -35,7 +35,12 @@ class Ends:
     """Two ends of a flow, and the packets that they send each other."""
 
     def __init__(self, client: int, port: int, server: int, server_port: int) -> None:
-        self.up = client.to_bytes(4, "big"), port, server.to_bytes(4, "big"), server_port
+        self.up = (
+            client.to_bytes(4, "big"),
+            port,
+            server.to_bytes(4, "big"),
+            server_port,
+        )
         self._seq = [1_000, 5_000]  # of the client, of the server
 
     def syn(self) -> Frames:
@@ -131,7 +136,7 @@ class Traffic:
     def bulk(self) -> list[bytes]:
         """Downloads alone: each says who it is, and then goes on."""
         each = self._frames // self._count
-        running = [
+        running: list[Frames] = [
             islice(self._flow(self._download, n), each) for n in range(self._count)
         ]
         return self._shuffled(running)
@@ -140,13 +145,14 @@ class Traffic:
         client = 0x64400000 + number % 60_000  # 100.64.0.0/10
         server = 0xC6120000 + number * 7 % 4_000  # 198.18.0.0/15
         port = 10_000 + number % 50_000
+        ports: dict[Callable[[Ends, int], Frames], int]
         ports = {self._tls: 443, self._dns: 53, self._http: 80, self._quic: 443}
         return kind(Ends(client, port, server, ports.get(kind, 8443)), number)
 
-    def _shuffled(self, running: list[Frames]) -> list[bytes]:
+    def _shuffled(self, running: Sequence[Frames]) -> list[bytes]:
         """Some flows at a time, a few frames each, until there are enough."""
         found: list[bytes] = []
-        waiting = running[::-1]
+        waiting = list(running[::-1])
         at_once: list[Frames] = []
         while (waiting or at_once) and len(found) < self._frames:
             while waiting and len(at_once) < 200:
@@ -167,7 +173,10 @@ class Traffic:
         said = b"\x16\x03\x03\x0f\xa0" + self._noise(4_000)
         body = b"\x17\x03\x03\x20\x00" + self._noise(8_192)
         return chain(
-            ends.syn(), ends.say(hello, True), ends.say(said, False), ends.say(body, False)
+            ends.syn(),
+            ends.say(hello, True),
+            ends.say(said, False),
+            ends.say(body, False),
         )
 
     def _dns(self, ends: Ends, number: int) -> Frames:

@@ -26,6 +26,7 @@ Octets = NDArray[np.uint8]
 
 INJECTED = b"filterlab: injected"  # how `annotate` marks what an exchange made
 _BLOCK, _PACKET = 12, 28  # bytes of a block without body; of a packet block's head
+_FAR = 2**62  # nanoseconds; a century and a half, and no overflow
 _FLAGS_OPTION = 8  # code, length and value of epb_flags (section 4.3)
 
 
@@ -201,24 +202,19 @@ class Walk:
         """Note the blocks from here to the next section's header; where that is."""
         whole, size = self._whole, len(self._whole)
         heads = struct.Struct(section.order + "II").unpack_from
-        length = struct.Struct(section.order + "I").unpack_from
         first = at
         while at + 8 <= size:
             kind, block = heads(whole, at)
-            if kind == pcapng.SECTION:
-                if at > first:
-                    return at
-                if block < 16:
-                    raise CaptureError(f"block at byte {at} gives its length as {block}")
-            if block < 12 or block % 4 or block > pcapng.MAX_BLOCK_BYTES:
+            if kind == pcapng.SECTION and at > first:
+                return at
+            least = 16 if kind == pcapng.SECTION else 12
+            if block < least or block % 4 or block > pcapng.MAX_BLOCK_BYTES:
                 raise CaptureError(f"block at byte {at} gives its length as {block}")
             if at + block > size:
-                got = size - at
-                self.truncated = (
-                    f"cut off in the block at byte {at}: {got} of {block} bytes"
-                )
+                got = f"{size - at} of {block} bytes"
+                self.truncated = f"cut off in the block at byte {at}: {got}"
                 return size
-            if length(whole, at + block - 4)[0] != block:
+            if heads(whole, at + block - 8)[1] != block:
                 raise CaptureError(f"block at byte {at} disagrees about its length")
             if kind == pcapng.PACKET:
                 section.packets.append(at)
@@ -239,7 +235,7 @@ def _section(
 ) -> Columns:
     """The columns of a section that comes after so many frames and interfaces."""
     at, sizes = np.array(section.packets, np.int64), np.array(section.sizes, np.int64)
-    if (0 < sizes).any() and int(sizes[sizes > 0].min()) < _PACKET + 4:
+    if (sizes > 0).any() and int(sizes[sizes > 0].min()) < _PACKET + 4:
         short = int(sizes[sizes > 0].min()) - _BLOCK
         raise CaptureError(f"a block of type 6 has {short} bytes, not 20")
     head = _words(data, at, 7, section.order)
@@ -302,8 +298,8 @@ def _times(head: Numbers, section: Section) -> Numbers:
             result[of_this] = ticks[of_this]
         elif (resolution[:1] or b"\x06") != b"\x06" or offset:
             exact = [
-                interface.nanoseconds(int(tick), section.order) % (1 << 63)
-                for tick in ticks[of_this]
+                max(-_FAR, min(_FAR, interface.nanoseconds(tick, section.order)))
+                for tick in ticks[of_this].tolist()
             ]
             result[of_this] = exact
     return result

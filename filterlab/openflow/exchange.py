@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from time import monotonic
+from time import monotonic, time
 from typing import Any, Protocol
 
 from filterlab.openflow import tables, wire
@@ -91,6 +91,7 @@ class Exchange:
         self._ends: dict[tuple[object, ...], float] = {}
         self.packets_in = 0
         self.injected = 0
+        self.policy_since = 0.0  # the time of day, as captures have it
         timers.every(EXPIRE_EVERY_SECONDS, self._expire)
 
     # --- the switch ------------------------------------------------------------
@@ -175,6 +176,7 @@ class Exchange:
             self._generation = new
             self._policy = policy
             self._engine = self._new_engine(policy) if policy.rules else None
+            self.policy_since = time()
             self._inspect()
             if old:
                 self._forget(old)

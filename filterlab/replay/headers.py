@@ -257,7 +257,7 @@ def _greater(words: NDArray[np.uint64]) -> Truths:
 
 
 def _hash(keys: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    result = keys[0] * _MIX[0]
+    result: NDArray[np.uint64] = keys[0] * _MIX[0]
     for word in keys[1:]:
         result ^= result >> np.uint64(29)
         result = (result + word) * _MIX[1]

@@ -142,7 +142,9 @@ class Batch:
         """Frames that come after a pause in which their flow was forgotten."""
         idle_seconds = self._engine.stack.idle_seconds
         before = self._headers.before
-        late: Truths = (before >= 0) & (self._clock - self._clock[before] > idle_seconds)
+        late: Truths = (before >= 0) & (
+            self._clock - self._clock[before] > idle_seconds
+        )
         for number, flow in enumerate(self._flows):
             if flow is not None:
                 row = self._headers.first[number]

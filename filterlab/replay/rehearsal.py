@@ -55,12 +55,12 @@ def compare(folder: Path, policies: Mapping[str, Policy], rate: float) -> Differ
     lines = (folder / "decisions.jsonl").read_text().splitlines()
     live = Counter(essence(line) for line in map(json.loads, lines))
     again: Counter[Essence] = Counter()
-    exchanges = {name for moment in result["timeline"] for name in moment["policies"]}
+    exchanges = {name for moment in result["timeline"] for name in moment["since"]}
     for exchange in sorted(exchanges):
         timeline = [
-            (float(moment["since"]), policies[moment["policies"][exchange]])
+            (moment["since"][exchange], policies[moment["policies"][exchange]])
             for moment in result["timeline"]
-            if exchange in moment["policies"]
+            if exchange in moment["since"]
         ]
         for policy, told in replay_exchange(
             folder, exchange, timeline, rate, result["seed"]

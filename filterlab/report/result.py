@@ -42,7 +42,7 @@ class Result:
     faults: tuple[str, ...]  # what of the lab itself failed, with log lines
     folder: Path
     evidence: tuple[str, ...] = field(default=())
-    timeline: tuple[Mapping[str, Any], ...] = ()  # phase, since when, policies
+    timeline: tuple[Mapping[str, Any], ...] = ()  # phase, policies, since when
 
     @property
     def verdict(self) -> Verdict:

@@ -85,14 +85,20 @@ class Controller:
             if event.get("event") == "ready":
                 waiting.discard(event["exchange"])
 
-    def set_policies(self, policies: Mapping[str, Path]) -> None:
-        """Put one pickled policy in force at each exchange, all at the same moment."""
+    def set_policies(self, policies: Mapping[str, Path]) -> dict[str, float]:
+        """Put one pickled policy in force at each exchange, all at the same moment.
+
+        Says of each exchange since when its policy decides, as captures tell time.
+        """
         requests = {
-            self._ask({"do": "policy", "exchange": name, "policy": str(path)})
+            self._ask({"do": "policy", "exchange": name, "policy": str(path)}): name
             for name, path in policies.items()
         }
+        since: dict[str, float] = {}
         while requests:
-            requests.discard(self._answer(requests)["id"])
+            answer = self._answer(set(requests))
+            since[requests.pop(answer["id"])] = answer["since"]
+        return since
 
     def counters(self) -> dict[str, Any]:
         """What each exchange has counted so far."""

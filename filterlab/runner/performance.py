@@ -55,9 +55,10 @@ class Performance:
         """All probes in one phase; returns what of the lab failed in it."""
         started = time.monotonic()
         first_decision = len(self.decided.read())
-        self._stage.set_policies(dict(phase.policies))
-        since = {"phase": phase.name, "since": time.time()}  # as captures have it
-        self.timeline.append({**since, "policies": dict(phase.policies)})
+        wanted = dict(phase.policies)
+        since = self._stage.set_policies(wanted)
+        moment = {"phase": phase.name, "policies": wanted, "since": since}
+        self.timeline.append(moment)
         policies = ", ".join(f"{name}: {p}" for name, p in phase.policies.items())
         self._audience.phase(phase.name, policies)
         for _, cell in self._in_waves(

@@ -110,14 +110,18 @@ class Stage:
         if self.capture is not None:
             self.captured = self.capture.stop()
 
-    def set_policies(self, policies: dict[str, str]) -> None:
-        """Put policies (exchange -> policy id) in force, all at the same moment."""
+    def set_policies(self, policies: dict[str, str]) -> dict[str, float]:
+        """Put policies (exchange -> policy id) in force; since when each of them is.
+
+        All at the same moment, but for what the switches need to obey. A controller
+        that the scenario names has no policies, and nothing is said of it.
+        """
         assert self.controller is not None
         if self.plan.scenario.controller is not None:
             self._hand_over()
-            return
+            return {}
         files = {name: self._pickled(policy) for name, policy in policies.items()}
-        self.controller.set_policies(files)
+        return self.controller.set_policies(files)
 
     def _hand_over(self) -> None:
         """Give the exchanges to the application that the scenario names, once.

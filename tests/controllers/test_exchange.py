@@ -9,6 +9,7 @@ import socket
 import struct
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -145,7 +146,9 @@ def test_a_switch_connects_a_policy_comes_and_a_frame_is_decided(
     rule = Rule("shutdown", SOURCE, None, Shutdown())
     process.put(Policy("p", "p", SOURCE, rules=(rule,)))
     process.obey(wire.BARRIER_REQUEST)
-    assert process.line() == {"id": 5, "done": True}
+    answer = process.line()
+    assert (answer["id"], answer["done"]) == (5, True)
+    assert 0 < answer["since"] <= time.time()
     for message in process.switch.packet_ins(to_server(flags="S"), INSIDE):
         process.socket.sendall(message)
     process.obey(wire.FLOW_MOD)

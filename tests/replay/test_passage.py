@@ -61,7 +61,9 @@ POLICIES = {
     "residual hosts": policy(rule(SNI, Drop(), residual("2-tuple"))),
     "residual server": policy(rule(QUERY, Drop(), residual("3-tuple"))),
     "residual resets": policy(rule(SNI, Reset(), residual("4-tuple", "reset"))),
-    "addresses": policy(rule(networks("198.18.0.0/24"), Throttle(100)), rule(SNI, Drop())),
+    "addresses": policy(
+        rule(networks("198.18.0.0/24"), Throttle(100)), rule(SNI, Drop())
+    ),
 }
 
 
@@ -78,7 +80,9 @@ def _frames(seed: int, count: int = 300) -> Iterator[Timed]:
     sayings = (hello(), hello(b"other.example"), request(), b"x", b"y" * 900, b"")
     talks: list[Talk] = []
     for _ in range(count):
-        now += chosen.choice((0.0, 0.001, 0.01, 0.3, 0.7 if chosen.random() < 0.1 else 0))
+        now += chosen.choice(
+            (0.0, 0.001, 0.01, 0.3, 0.7 if chosen.random() < 0.1 else 0)
+        )
         if len(talks) < 4 or chosen.random() < 0.05:
             six = chosen.random() < 0.3
             talk = Talk(chosen.randrange(40_000, 40_006), chosen.choice((443, 53)), six)
