@@ -62,9 +62,7 @@ class Flow:
     @property
     def rests(self) -> bool:
         """Whether a frame that neither opens nor ends it can change nothing."""
-        if self.state is State.DROP:
-            return True
-        return self.state is State.FORWARD and (self.settled or not self.settles)
+        return self.settled and self.state is not State.OPEN
 
 
 class FlowTable:

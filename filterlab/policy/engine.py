@@ -5,10 +5,8 @@ then the rules are asked in order. The first true rule strikes, but waits for an
 earlier one that is not known yet; when all are false, the flow is allowed and left to
 the switch. Randomness comes from the `chance` handed in (a number from 0 up to 1).
 
-A flow's client is whoever sent its first packet seen, unless that packet is a SYN+ACK
-or leaves a well-known port for one that is not. Fragments, and packets whose transport
-header cannot be read, are judged by addresses and protocol alone. Neighbour discovery
-and whatever is not IP always passes.
+Fragments, and packets whose transport header cannot be read, are judged by addresses
+and protocol alone. Neighbour discovery and whatever is not IP always passes.
 """
 
 from __future__ import annotations
@@ -24,6 +22,7 @@ from filterlab.inspection.watch import Plan, Watch
 from filterlab.policy.actions import ACTIONS, Case, let_pass
 from filterlab.policy.blocking import meet, strike_residually
 from filterlab.policy.effects import DropFrame, Effect, Forward, Log, Settle, Side
+from filterlab.policy.ends import ends_of, is_from_server
 from filterlab.policy.position import inabilities
 from filterlab.policy.ready import ReadyRule, counts_parallel, make_ready, reading_plan
 from filterlab.policy.residual import Blocks
@@ -31,7 +30,6 @@ from filterlab.policy.rules import Policy, Position, Rule, StackModel
 from filterlab.policy.verdict import Decision, Verdict
 
 _FORWARD, _DROP = Forward(), DropFrame()
-_WELL_KNOWN = 1024  # system ports (RFC 6335, 6)
 # Router and neighbour solicitation and advertisement, redirect (RFC 4861, 4)
 _NEIGHBOUR_DISCOVERY = range(133, 138)
 
@@ -86,6 +84,10 @@ class Engine:
         protocol, src, src_port, dst, dst_port = ends
         found = self._table.get(ends)
         return found or self._table.get((protocol, dst, dst_port, src, src_port))
+
+    def pass_over(self, frames: int) -> None:
+        """Count frames of flows at rest as received, without having been given them."""
+        self._frames += frames
 
     def expire(self, now: float) -> None:
         """Forget flows that have been idle too long, and blocks that are over."""
@@ -161,9 +163,9 @@ class Engine:
             and not checksums_right(packet)
         ):
             return list(self._pass)
-        from_client = not from_server(packet)
+        from_client = not is_from_server(packet)
         flow = Flow(
-            _ends(packet, from_client), now, (side is Side.INSIDE) is from_client
+            ends_of(packet, from_client), now, (side is Side.INSIDE) is from_client
         )
         flow.settles = packet.whole
         if plan is not None:
@@ -313,20 +315,3 @@ class Engine:
                 residual=residual,
             )
         )
-
-
-def from_server(packet: Packet) -> bool:
-    """Whether the first packet seen of a flow must be the server's."""
-    flags = packet.flags & (SYN | ACK)
-    if flags == SYN:
-        return False
-    if flags == SYN | ACK:
-        return True
-    return packet.src_port < _WELL_KNOWN <= packet.dst_port and packet.src_port > 0
-
-
-def _ends(packet: Packet, from_client: bool) -> Ends:
-    src = packet.src, packet.src_port
-    dst = packet.dst, packet.dst_port
-    client, server = (src, dst) if from_client else (dst, src)
-    return packet.protocol, *client, *server

@@ -20,9 +20,10 @@ from filterlab.inspection.flow_table import Flow
 from filterlab.inspection.packet import Packet, dissect
 from filterlab.inspection.watch import Watch
 from filterlab.policy.effects import Effect, Side
-from filterlab.policy.engine import Engine, from_server
+from filterlab.policy.ends import is_from_server
+from filterlab.policy.engine import Engine
 from filterlab.replay.feed import Feed, Network, inside_of
-from filterlab.replay.headers import Truths, ethernet_frame, read_headers
+from filterlab.replay.headers import Numbers, Truths, ethernet_frame, read_headers
 
 BATCH_FRAMES = 65_536  # some tens of megabytes of columns
 
@@ -81,7 +82,7 @@ class Passage:
         elif flow is not None:
             is_inside = _sent(flow, packet) is flow.client_inside
         else:
-            is_inside = not from_server(packet)
+            is_inside = not is_from_server(packet)
         return Side.INSIDE if is_inside else Side.OUTSIDE
 
 
@@ -102,34 +103,36 @@ class Batch:
         self._rests = [flow is not None and flow.rests for flow in self._flows]
         self._must = headers.turning | (headers.flow < 0) | self._late()
         self._by_ends: dict[Ends, int] | None = None
-        self._woken = False  # the frame given last made its flow rest no more
+        self._woken = False  # the frame given last may have woken flows
+        self._all = False  # no flow of this batch rests any more
+        self._next = 0  # rows before this one are counted by the engine
 
     def run(self) -> Iterator[Given]:
         """Give the engine what must be given, in order."""
         engine = self._engine
         strange = int((self._headers.flow < 0).sum()) + self._flows.count(None)
         # A full table forgets by when flows were last seen, which we would not know.
-        give_all = engine.flow_count + strange >= engine.stack.max_flows
+        self._all = engine.flow_count + strange >= engine.stack.max_flows
         must: list[bool] = self._must.tolist()
         at, end = 0, len(self.seconds)
         while at < end:
-            give_all = give_all or engine.blocks_somebody
-            for row in self._wanted(at, give_all):
+            self._all = self._all or engine.blocks_somebody
+            for row in self._wanted(at):
                 number = self._flow_of[row]
-                if not give_all and not must[row] and self._rests[number]:
+                if not self._all and not must[row] and self._rests[number]:
                     continue
                 yield self._give(row, number)
-                woken = number < 0 and self._woken
-                if not give_all and (woken or engine.blocks_somebody):
+                if self._woken or (engine.blocks_somebody and not self._all):
                     at = row + 1  # whoever comes now may meet the block
                     break
             else:
                 at = end
-        self._catch_up()
+        engine.pass_over(end - self._next)
+        self._catch_up(self._headers.last)
 
-    def _wanted(self, at: int, all_of_them: bool) -> list[int]:
+    def _wanted(self, at: int) -> list[int]:
         """The rows from `at` on that may have to be given."""
-        if all_of_them or not any(self._rests):
+        if self._all or not any(self._rests):
             return list(range(at, len(self.seconds)))
         flow = self._headers.flow
         awake = ~np.array(self._rests, np.bool_)
@@ -156,33 +159,47 @@ class Batch:
         self._woken = False
         frame = ethernet_frame(passage.feed.index, self._low + row)
         before = self._before[row]
+        ends: Ends | None = None
         if number < 0:
-            number, before = self._known(frame, row)
-        ends = self._headers.ends[number] if number >= 0 else None
-        was = self._flows[number] if number >= 0 else None
-        if was is not None and before >= 0:
-            was.last_seen = max(was.last_seen, self.seconds[before])
-        if ends is None:
-            ends = _ends(dissect(frame))
+            packet = dissect(frame)
+            ends = _ends(packet)
+            number, before = self._known(ends, row)
+            if packet is not None and not packet.whole and not self._all:
+                self._wake(row)
+        if number >= 0:
+            ends, was = self._headers.ends[number], self._flows[number]
+            if was is not None and before >= 0:
+                was.last_seen = max(was.last_seen, self.seconds[before])
+        else:
             was = engine.flow_of(ends) if ends else None
         side = passage.side(self._low + row, frame, was)
         engine.concluded = None
+        engine.pass_over(row - self._next)
+        self._next = row + 1
         effects = engine.receive(frame, self.seconds[row], side)
         flow = engine.flow_of(ends) if ends is not None else None
         if number >= 0:
             self._flows[number] = flow
             rests = flow is not None and flow.rests
-            self._woken = self._rests[number] and not rests
+            if self._flow_of[row] < 0 and self._rests[number] and not rests:
+                self._woken = True
             self._rests[number] = rests
         is_new = flow is not None and flow is not was
         return Given(self._low + row, flow, is_new, effects, engine.concluded)
 
-    def _known(self, frame: bytes, row: int) -> tuple[int, int]:
+    def _wake(self, row: int) -> None:
+        """From a fragment on, nothing rests: the engine may make it a whole packet."""
+        flow = self._headers.flow[:row]
+        last = np.full(len(self._flows), -1, np.int64)
+        last[flow[flow >= 0]] = np.flatnonzero(flow >= 0)
+        self._catch_up(last)
+        self._all = self._woken = True
+
+    def _known(self, ends: Ends | None, row: int) -> tuple[int, int]:
         """The number of the flow of a frame that only `dissect` can read, or -1.
 
         And the row of the flow's frame before it, or -1.
         """
-        ends = _ends(dissect(frame))
         if ends is None:
             return -1, -1
         if self._by_ends is None:
@@ -194,12 +211,11 @@ class Batch:
         rows = np.flatnonzero(self._headers.flow[:row] == number)
         return number, int(rows[-1]) if len(rows) else -1
 
-    def _catch_up(self) -> None:
-        """Tell the flows when they were last seen."""
-        last = self._headers.last.tolist()
-        for number, flow in enumerate(self._flows):
-            if flow is not None:
-                flow.last_seen = max(flow.last_seen, self.seconds[last[number]])
+    def _catch_up(self, last: Numbers) -> None:
+        """Tell the flows when they were last seen, by the row of each; -1 is none."""
+        for flow, row in zip(self._flows, last.tolist(), strict=True):
+            if flow is not None and row >= 0:
+                flow.last_seen = max(flow.last_seen, self.seconds[row])
 
 
 def _ends(packet: Packet | None) -> Ends | None:
