@@ -19,6 +19,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from filterlab.bench import replay
 from filterlab.bench.figure import Figure
 
 
@@ -29,6 +30,7 @@ class Benchmark(StrEnum):
     GOODPUT = "goodput"  # bulk TCP through a filtering exchange
     CONNECTIONS = "connections"  # new connections a second, and their latency
     MEMORY = "memory"  # of the controller, with many open flows
+    REPLAY = "replay"  # frames of a capture, without a network
 
 
 def run(which: Sequence[Benchmark], rounds: int, out: Path) -> int:
@@ -124,9 +126,28 @@ def _memory(rounds: int) -> list[Figure]:
     ]
 
 
+def _replay(rounds: int) -> list[Figure]:
+    found: list[dict[str, float]] = []
+    with tempfile.TemporaryDirectory(prefix="filterlab-bench-") as name:
+        folder = Path(name)
+        replay.prepare(folder)
+        for number in range(1, rounds + 1):
+            print(f"replay: round {number} of {rounds}", file=sys.stderr)
+            answer = folder / "answer.json"
+            module = "filterlab.bench.replay"
+            command = [sys.executable, "-m", module, str(folder), str(answer)]
+            subprocess.run(command, check=True)
+            found.append(json.loads(answer.read_text()))
+    return [
+        Figure(shown, unit, tuple(r[key] / scale for r in found), aim)
+        for key, shown, unit, scale, aim in replay.FIGURES
+    ]
+
+
 _MEASURES: dict[Benchmark, Callable[[int], list[Figure]]] = {
     Benchmark.NETWORK: _network,
     Benchmark.GOODPUT: _goodput,
     Benchmark.CONNECTIONS: _connections,
     Benchmark.MEMORY: _memory,
+    Benchmark.REPLAY: _replay,
 }

@@ -171,7 +171,7 @@ class Traffic:
     def _tls(self, ends: Ends, number: int) -> Frames:
         hello = self._tls_hellos[number % len(self._tls_hellos)]
         said = b"\x16\x03\x03\x0f\xa0" + self._noise(4_000)
-        body = b"\x17\x03\x03\x20\x00" + self._noise(8_192)
+        body = b"\x17\x03\x03\x20\x00" + self._noise(6_000)
         return chain(
             ends.syn(),
             ends.say(hello, True),

@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from filterlab.captures.index import Index, read_index
 from filterlab.captures.pcapng import CaptureError
 from filterlab.inspection.flow import FlowKey
@@ -218,7 +220,6 @@ def _counted(indexes: Sequence[Index], feed: Feed) -> Summary:
     """What can be said of captures without an engine."""
     index = feed.index
     total = sum(map(len, indexes))
-    links = [int(link) for link in index.link_type]
     nanoseconds = index.nanoseconds
     return Summary(
         frames=len(index),
@@ -227,6 +228,6 @@ def _counted(indexes: Sequence[Index], feed: Feed) -> Summary:
         if len(index)
         else 0.0,
         left_out=total - len(index),
-        unread=sum(link not in LINKS for link in links),
+        unread=int((~np.isin(index.link_type, list(LINKS))).sum()),
         truncated=tuple(i.truncated for i in indexes if i.truncated is not None),
     )

@@ -40,6 +40,12 @@ from filterlab.scenario.values import Unreadable
 
 MAX_LIST_BYTES = 64_000_000  # about two million names; the largest lists have fewer
 _JOINTS = ("any", "all", "not")
+# A line that is a name beyond doubt; anything else is read, and refused, by itself.
+_PLAIN_NAME = re.compile(
+    r"^(?:\*\.)?(?:[a-z0-9_-]{1,63}\.)*[a-z0-9_-]{1,63}$", re.MULTILINE | re.ASCII
+)
+_ODD_IN_NAMES = ("-.", ".-", "\n-", "-\n", "\r")
+_NAME_MOST = 253  # RFC 1035, 2.3.4, without the length and the root
 
 
 class ConditionReader:
@@ -146,6 +152,8 @@ class ConditionReader:
             self._document.complain("list-file", place, message)
             return None
         gathered = Gathered(field)
+        if field.kind is Kind.NAME and gathered.add_names(text):
+            return gathered.wanted()
         for number, line in enumerate(text.splitlines(), 1):
             value = line.partition("#")[0].strip()
             try:
@@ -197,6 +205,22 @@ class Gathered:
             self._add_number(value)
         else:
             self._add_text(value)
+
+    def add_names(self, text: str) -> bool:
+        """Add a name a line, all at once; false, with none added, if any is odd.
+
+        A list of a million would take three times as long name by name.
+        """
+        text = text.lower().removesuffix("\n")
+        names = _PLAIN_NAME.findall(text)
+        is_plain = not any(odd in text for odd in _ODD_IN_NAMES)
+        if not is_plain or len(names) != text.count("\n") + 1:
+            return False
+        if text[:1] == "-" or text[-1:] == "-" or max(map(len, names)) > _NAME_MOST:
+            return False
+        self._below.update(name[2:] for name in names if name[0] == "*")
+        self._exact.update(name for name in names if name[0] != "*")
+        return True
 
     def wanted(self) -> Wanted:
         """All values together."""
