@@ -8,6 +8,10 @@ finding or NOT_MINE it is not asked again. A datagram is always fed whole.
 An observer is a recogniser that goes by packets: their sizes, directions and times, or
 the very first payload. It is given each packet as it came, instead of the bytes that
 the box put in order.
+
+Most recognisers find the protocol of their own name; one that finds others, or none,
+lists what it finds in `protocols`. A rule waits only for those that can say what it
+asks for.
 """
 
 from __future__ import annotations

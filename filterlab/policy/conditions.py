@@ -245,15 +245,11 @@ def _protocols(flow: Flow) -> tuple[str, ...]:
 
 
 def cannot_say(is_wanted: Callable[[Any], bool]) -> frozenset[str]:
-    """The recognisers that find none of the protocols that are wanted.
-
-    One that does not list its protocols may find any.
-    """
+    """The recognisers of the catalogue that find none of the protocols wanted."""
     return DETAILS | {
         name
         for name, recogniser in RECOGNISERS.items()
-        if (protocols := getattr(recogniser, "protocols", None)) is not None
-        and not any(map(is_wanted, protocols))
+        if not any(map(is_wanted, getattr(recogniser, "protocols", (name,))))
     }
 
 

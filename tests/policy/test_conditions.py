@@ -121,7 +121,9 @@ def test_protocols() -> None:
     question = compile_condition(Match("protocol", Texts(("tls",))))
     flow = _found()
     assert question.test(flow) is True and question.why(flow) == {"protocol": "tls"}
-    other = compile_condition(Match("protocol", Texts(("openvpn",))))
+    never = compile_condition(Match("protocol", Texts(("openvpn",))))
+    assert never.test(flow) is False
+    other = compile_condition(Match("protocol", Texts(("http",))))
     assert other.test(flow) is None
     assert flow.watch is not None
     flow.watch.conclude()

@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 
-from filterlab.inspection.catalogue import RECOGNISERS
+from filterlab.inspection.catalogue import DETAILS, RECOGNISERS
 from filterlab.inspection.fields import FIELDS
 from filterlab.inspection.flow import ICMP, TCP, UDP
 from filterlab.inspection.watch import Plan, Watch
@@ -83,7 +83,7 @@ def test_a_description_is_no_protocol() -> None:
 def test_waits_for_none_that_cannot_say_it() -> None:
     plan = _plan(_protocol("openvpn"), TCP)
     assert plan is not None and "openvpn" in plan.names
-    assert not plan.names & {"wireguard", "volume", "fully_encrypted"}
+    assert plan.names == {"openvpn"}
     assert not plan.observers
     every = _plan(_protocol("*"), UDP)
     assert every is not None and {"openvpn", "wireguard"} <= every.names
@@ -94,6 +94,14 @@ def test_waits_for_none_that_cannot_say_it() -> None:
 def _plan(when: Condition, transport: int) -> Plan | None:
     policy = Policy("p", "P", SOURCE, rules=(rule(when, Drop()),))
     return reading_plan(policy, transport)
+
+
+def test_every_protocol_can_be_waited_for() -> None:
+    for name, recogniser in RECOGNISERS.items():
+        for protocol in getattr(recogniser, "protocols", (name,)):
+            plans = (_plan(_protocol(protocol), n) for n in recogniser.transports)
+            waited = frozenset().union(*(plan.names for plan in plans if plan))
+            assert name in waited or name in DETAILS, name
 
 
 def test_measures_decide_when_the_box_stops_looking() -> None:

@@ -36,6 +36,7 @@ class BitTorrent:
     """Finds the handshake of a TCP flow; uTP's or a DHT message in a UDP flow."""
 
     name: ClassVar[str] = "bittorrent"
+    protocols: ClassVar[frozenset[str]] = frozenset(("bittorrent", "bt-utp", "bt-dht"))
     transports: ClassVar[frozenset[int]] = frozenset((TCP, UDP))
     byte_limit: ClassVar[int] = 4096
     each_message: ClassVar[bool] = False
