@@ -56,7 +56,7 @@ class Tor:
     source: ClassVar[str] = "Tor, tortls.c: crypto_random_hostname(4, 25, www., .com)"
     false_positives: ClassVar[str] = (
         "programs without ALPN that ask for www.<digits and consonants>.com; of Tor's "
-        "own names it misses short ones, and those that read like words"
+        "own names it misses four in ten: short ones, and those that read like words"
     )
 
     __slots__ = ("_tls",)
