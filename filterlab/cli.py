@@ -148,10 +148,16 @@ def replay(
         typer.Option(help="A network that is inside; else whoever opens a flow is."),
     ] = None,
     seed: Annotated[int, typer.Option(help="Of the policy's chances.")] = 1,
+    explain: Annotated[
+        int | None,
+        typer.Option(help="Show what each recogniser saw of the flow of this frame."),
+    ] = None,
 ) -> None:
     """Say what a policy would have decided about the frames of a capture."""
     try:
-        for line in rerun.replay(policy, captures, inside or [], seed, as_json):
+        for line in rerun.replay(
+            policy, captures, inside or [], seed, as_json, explain
+        ):
             print(line)
     except (BadInput, rerun.NoCapture) as bad:
         print(bad, file=sys.stderr)

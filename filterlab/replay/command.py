@@ -7,6 +7,7 @@ from ipaddress import ip_network
 from pathlib import Path
 
 from filterlab.policy.rules import Policy
+from filterlab.replay.dissection import explain
 from filterlab.replay.feed import Network
 from filterlab.replay.story import NoCapture, Replay
 from filterlab.replay.text import as_json_lines, as_text
@@ -22,9 +23,19 @@ def replay(
     inside: Sequence[str] = (),
     seed: int = 1,
     as_json: bool = False,
+    frame: int | None = None,
 ) -> Iterator[str]:
-    """The lines to print; raises BadInput and NoCapture before the first of them."""
+    """The lines to print; raises BadInput and NoCapture before the first of them.
+
+    With `frame`, they tell what each recogniser saw of that frame's flow instead.
+    """
     again = Replay(find_policy(policy), captures, [*map(_network, inside)], seed)
+    if frame is not None:
+        try:
+            yield from explain(again.feed, frame)
+        except LookupError as why:
+            raise NoCapture(f"{captures[0]}: error: {why.args[0]}") from None
+        return
     yield from as_json_lines(again) if as_json else as_text(again)
 
 

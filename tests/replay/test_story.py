@@ -167,3 +167,20 @@ def test_what_cannot_be_replayed_is_refused(tmp_path: Path) -> None:
         assert done.exit_code == 2, words
         assert done.stdout == ""
         assert "error: " in done.stderr and said in done.stderr
+
+
+def test_a_flow_is_explained_byte_by_byte(tmp_path: Path) -> None:
+    policy, capture = tmp_path / "p.yaml", pcap(tmp_path / "c.pcap", some())
+    policy.write_text(YAML)
+    words = ["replay", str(policy), str(capture), "--explain"]
+    done = CliRunner().invoke(app, [*words, "5"])
+    assert done.exit_code == 0
+    size = len(hello())
+    assert f"{size:,} bytes to the server and 0 to the client" in done.stdout
+    told = {line.split()[0]: line for line in done.stdout.splitlines()[1:]}
+    assert "tls.sni = blocked.example" in told["tls"]
+    assert f"at byte {size} to server (frame 5)" in told["tls"]
+    assert "not mine, at byte 1 to server (frame 5)" in told["http"]
+    missing = CliRunner().invoke(app, [*words, "99"])
+    assert missing.exit_code == 2
+    assert "there is no frame 99" in missing.stderr
