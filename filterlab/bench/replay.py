@@ -17,6 +17,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from filterlab.bench.traffic import Ends, Traffic, write_pcap
+from filterlab.inspection.catalogue import RECOGNISERS
+from filterlab.inspection.fields import FIELDS, Kind
 from filterlab.policy.effects import Side
 from filterlab.policy.engine import Engine
 from filterlab.policy.rules import Policy
@@ -32,10 +34,7 @@ rules:
 """
 _POLICIES = {
     "no rules": "title: No rules\n",
-    # Nothing is of this protocol, so every recogniser is asked until it gives up.
-    "every recogniser": (
-        "title: All\nrules:\n  - {when: {protocol: nothing}, then: drop}\n"
-    ),
+    "every recogniser": "title: All\nrules:\n  - then: allow\n    when:\n      any:\n",
 }
 _MILLION = "1,000,000 names"
 _POLICY_NAMES = (*_POLICIES, *NAMES)
@@ -63,13 +62,27 @@ def prepare(folder: Path) -> None:
     write_pcap(folder / "mix.pcap", Traffic(FLOWS, FRAMES).mixed())
     write_pcap(folder / "bulk.pcap", Traffic(BULK_FLOWS, FRAMES).bulk())
     for name, text in _POLICIES.items():
-        (folder / f"{name}.yaml").write_text(text)
+        parts = _asked() if "any:" in text else ()
+        (folder / f"{name}.yaml").write_text(text + "".join(parts))
     for name, count in NAMES.items():
         with (folder / f"{name}.txt").open("w") as file:
             for number in range(count):
                 below = "*." if number % 10 == 0 else ""
                 file.write(f"{below}h{number * 7919 % 1_000_003}.list.example\n")
         (folder / f"{name}.yaml").write_text(_LIST.format(name=name))
+
+
+def _asked() -> Iterator[str]:
+    """A condition for each recogniser: what it seldom finds, so that all are asked."""
+    for name, recogniser in RECOGNISERS.items():
+        for field in FIELDS.values():
+            is_open = field.kind in (Kind.NAME, Kind.TEXT) and not field.choices
+            if field.recogniser == name and is_open:
+                yield f"        - {{{field.key}: never.example}}\n"
+                break
+        else:
+            for protocol in getattr(recogniser, "protocols", (name,)):
+                yield f"        - {{protocol: {protocol}}}\n"
 
 
 def measure(folder: Path) -> dict[str, float]:
