@@ -22,6 +22,7 @@ from filterlab.inspection.recognisers.mtproto import Mtproto
 from filterlab.inspection.recognisers.ntp import Ntp
 from filterlab.inspection.recognisers.obfs4 import Obfs4
 from filterlab.inspection.recognisers.openvpn import OpenVpn
+from filterlab.inspection.recognisers.payload import Payload
 from filterlab.inspection.recognisers.pptp import Pptp
 from filterlab.inspection.recognisers.quic import Quic
 from filterlab.inspection.recognisers.sizes import Sizes
@@ -69,6 +70,7 @@ RECOGNISERS: dict[str, type[Recogniser]] = {
         FirstPayload,
         Sizes,
         Volume,
+        Payload,
     )
 }
 

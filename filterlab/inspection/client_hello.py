@@ -44,7 +44,9 @@ class Carrier(Enum):
 Fields = dict[str, tuple[str, ...]]
 
 
-def read_client_hello(body: bytes, carrier: Carrier, fields: Fields) -> None:
+def read_client_hello(
+    body: bytes, carrier: Carrier, fields: Fields, keeps_dot: bool = False
+) -> None:
     """Fill in the fields as the body has them; raises ShortError where it ends.
 
     Keys begin with `dtls.` in DTLS and with `tls.` elsewhere. Lists, version and
@@ -65,7 +67,7 @@ def read_client_hello(body: bytes, carrier: Carrier, fields: Fields) -> None:
             kinds += kind.to_bytes(2, "big")
             found.setdefault(kind, content)
             if kind == _SERVER_NAME:
-                _server_name(content, fields, prefix)
+                _server_name(content, fields, prefix, keeps_dot)
             elif kind == _ALPN:
                 fields[f"{prefix}.alpn"] = tuple(
                     name.decode("latin-1") for name in _alpn(content)
@@ -129,7 +131,7 @@ def _listed(content: bytes, length_bytes: int) -> bytes:
         return b""
 
 
-def _server_name(content: bytes, fields: Fields, prefix: str) -> None:
+def _server_name(content: bytes, fields: Fields, prefix: str, keeps_dot: bool) -> None:
     if not content:
         return
     listed, _ = take(content, 0, 2)
@@ -138,7 +140,8 @@ def _server_name(content: bytes, fields: Fields, prefix: str) -> None:
         kind = listed[at]
         name, at = take(listed, at + 1, 2)
         if kind == 0:  # host_name (RFC 6066, 3)
-            fields.setdefault(f"{prefix}.sni", (host_name(name),))
+            text = name.decode("latin-1").lower() if keeps_dot else host_name(name)
+            fields.setdefault(f"{prefix}.sni", (text,))
 
 
 def _alpn(content: bytes) -> Iterator[bytes]:

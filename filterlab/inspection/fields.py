@@ -59,6 +59,13 @@ _ALL = (
         "http",
         "the request's target",
     ),
+    Field(
+        "tcp.payload",
+        "tcp.payload",
+        Kind.TEXT,
+        "payload",
+        "the bytes of one TCP segment, each as the character of its number",
+    ),
 )
 
 _EVERY = _ALL + FOUND + DISGUISES

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from collections import deque
 from enum import Enum
+from typing import Any
 
 from filterlab.inspection.flow import Ends, FlowKey
+from filterlab.inspection.tracking import Place
 from filterlab.inspection.watch import Watch
 
 
@@ -33,10 +35,15 @@ class Flow:
         "first_rule",
         "isn",
         "last_seen",
+        "other_ends",
         "parallel",
+        "passed",
+        "place",
         "settled",
         "settles",
         "state",
+        "treatment",
+        "until",
         "watch",
     )
 
@@ -52,6 +59,11 @@ class Flow:
         self.settled = False  # a switch has been told
         self.each_message = False  # every datagram is decided on its own
         self.parallel = 0  # flows of these two hosts when it began; 0: not counted
+        self.place: Place | None = None  # where a box that tracks believes it is
+        self.passed: frozenset[int] = frozenset()  # true rules that do not strike it
+        self.treatment: Any = None  # what each further packet meets; the policy's
+        self.until: float | None = None  # then the policy's hours change
+        self.other_ends: Ends | None = None  # under which it is found as well
         self.block_told = 0  # number of the residual block that was last logged
 
     @property
@@ -62,7 +74,7 @@ class Flow:
     @property
     def rests(self) -> bool:
         """Whether a frame that neither opens nor ends it can change nothing."""
-        return self.settled and self.state is not State.OPEN
+        return self.settled and self.state is not State.OPEN and self.until is None
 
 
 class FlowTable:
@@ -104,6 +116,11 @@ class FlowTable:
         self._due.append((now + self._idle_seconds, flow))
         return True
 
+    def alias(self, flow: Flow) -> None:
+        """Find a flow by its other ends as well, where nothing else is."""
+        if flow.other_ends is not None:
+            self._flows.setdefault(flow.other_ends, flow)
+
     def is_idle(self, flow: Flow, now: float) -> bool:
         """Whether nothing has been seen of the flow for too long."""
         return now - flow.last_seen > self._idle_seconds
@@ -127,6 +144,9 @@ class FlowTable:
 
     def _delete(self, flow: Flow) -> None:
         del self._flows[flow.ends]
+        other = flow.other_ends
+        if other is not None and self._flows.get(other) is flow:
+            del self._flows[other]
         if self._pairs is None:
             return
         pair = flow.ends[1], flow.ends[3]

@@ -18,6 +18,7 @@ _ETHERTYPE_IPV4, _ETHERTYPE_IPV6 = 0x0800, 0x86DD  # IANA
 _VLAN_TAGS = (0x8100, 0x88A8, 0x9100)  # 802.1Q, 802.1ad, its forerunner
 _ETHERNET_BYTES = 14
 _IPV4_LEAST, _IPV6_BYTES, _TCP_LEAST, _UDP_BYTES = 20, 40, 20, 8
+_OFFSET_LEAST = 0x50  # five words (RFC 9293, 3.1), in the upper half of the byte
 _FRAGMENT_BITS = 0x3FFF  # more fragments, and the offset (RFC 791, 3.1)
 _FRAGMENT6_BITS = 0xFFF9  # offset, and more fragments (RFC 8200, 4.5)
 # Extension headers that say how long they are (RFC 8200, 4; 6275; 7401; 5533)
@@ -68,6 +69,21 @@ class Packet:
         self.protocol = self.transport = self.start = self.end = 0
         self.src_port = self.dst_port = self.seq = self.ack = self.flags = 0
         self.fragment = self.cut = False
+        self.whole = True
+
+    def read_short_header(self) -> None:
+        """Read a TCP header that calls itself shorter than any: as the least there is.
+
+        A server drops such a segment (RFC 9293, 3.1: the least offset is five words).
+        """
+        at = self.transport
+        if self.protocol != TCP or self.fragment or at + _TCP_LEAST > self.end:
+            return
+        fields = _TCP_FIELDS.unpack_from(self.frame, at)
+        if fields[4] >= _OFFSET_LEAST:
+            return
+        self.src_port, self.dst_port, self.seq, self.ack, _, self.flags = fields
+        self.start = at + _TCP_LEAST
         self.whole = True
 
     @property
@@ -196,7 +212,7 @@ def _transport(packet: Packet) -> None:
             packet.frame, at
         )
         start = at + (offset >> 4) * 4
-        if start > end or offset < 0x50:  # a header has five words at least
+        if start > end or offset < _OFFSET_LEAST:
             packet.whole = False
             return
         packet.src_port, packet.dst_port = src_port, dst_port

@@ -61,6 +61,9 @@ class Reading:
 
     joins_records: bool = True  # a TLS message spread over several records
     decrypts_quic: bool = False  # QUIC's Initials, for the ClientHello inside
+    cut_hello: bool = True  # of a ClientHello whose end has not come, what is there
+    cut_record: bool = True  # of one whose record ends too early, what the record has
+    keeps_dot: bool = False  # a server name's final dot counts
 
 
 class Recogniser(Protocol):

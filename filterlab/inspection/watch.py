@@ -11,9 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import date
+from typing import Literal
 
 from filterlab.inspection.flow import TCP
-from filterlab.inspection.packet import SYN, Packet
+from filterlab.inspection.packet import ACK, SYN, Packet
 from filterlab.inspection.recogniser import (
     NEED_DATA,
     Answer,
@@ -23,7 +25,8 @@ from filterlab.inspection.recogniser import (
     Reading,
     Recogniser,
 )
-from filterlab.inspection.stream import InOrder, Reassembly
+from filterlab.inspection.signatures import known_by
+from filterlab.inspection.stream import InOrder, Reassembly, distance
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,13 @@ class Plan:
     inspect_bytes: int = 16_384
     inspect_packets: int = 64
     reads_answers: bool = False  # of messages that are questions of their own
+    holds_early: bool = True  # segments that come before their turn
+    last_wins: bool = False  # where held segments overlap
+    checks_ack: bool = True
+    reads: Literal["client", "server", "both"] = "both"
+    tells_ends: bool = True  # else what either end says is read as a client's
+    gives_up_bytes: int | None = None  # a piece so long in which nothing is found
+    as_of: date = date.max  # nothing newer is known
     names: frozenset[str] = field(init=False)
     readers: tuple[type[Recogniser], ...] = field(init=False)
     observers: tuple[type[Observer], ...] = field(init=False)
@@ -62,12 +72,14 @@ class Watch:
         "_live",
         "_observing",
         "_plan",
+        "_server_sent",
         "_to_client",
         "_to_server",
         "bytes_seen",
         "found",
         "packets_seen",
         "pending",
+        "piece_known",
     )
 
     def __init__(self, plan: Plan) -> None:
@@ -76,10 +88,12 @@ class Watch:
         self._observing: dict[str, Observer] | None = None
         self._to_server: InOrder | Reassembly | None = None
         self._to_client: InOrder | Reassembly | None = None
+        self._server_sent: int | None = None  # what the client can acknowledge
         self.found: dict[str, Finding] = {}
         self.pending = plan.names
         self.bytes_seen = 0
         self.packets_seen = 0
+        self.piece_known = False  # the piece read last is something
 
     def values(self, key: str) -> tuple[str, ...] | None:
         """What was found for a field; None if no finding has it."""
@@ -107,12 +121,15 @@ class Watch:
         )
         data = packet.payload
         if packet.protocol == TCP:
+            if self._plan.checks_ack and not self._acknowledges(packet, from_client):
+                return observed
             data = self._in_order(packet, from_client, data)
-        if not data:
+        if not data or not self._is_read(from_client):
             return observed
         self.bytes_seen += len(data)
         self.packets_seen += 1
-        direction = Direction.TO_SERVER if from_client else Direction.TO_CLIENT
+        to_server = from_client or not self._plan.tells_ends
+        direction = Direction.TO_SERVER if to_server else Direction.TO_CLIENT
         changed = (
             self._feed_piece(direction, data)
             if self._plan.piecewise
@@ -122,6 +139,18 @@ class Watch:
             self.conclude()
             return True
         return changed or observed
+
+    def restart(self, from_client: bool, seq: int) -> None:
+        """Take one end's stream up again at this sequence number."""
+        stream = self._to_server if from_client else self._to_client
+        if stream is None and self._plan.ordered:
+            stream = self._new_stream()
+            if from_client:
+                self._to_server = stream
+            else:
+                self._to_client = stream
+        if stream is not None:
+            stream.restart(seq)
 
     def server_expects(self) -> int | None:
         """The next sequence number of the client's stream, where it is followed."""
@@ -159,6 +188,29 @@ class Watch:
             or self.packets_seen >= self._plan.inspect_packets
         )
 
+    def _is_read(self, from_client: bool) -> bool:
+        reads = self._plan.reads
+        return reads == "both" or (reads == "client") is from_client
+
+    def _acknowledges(self, packet: Packet, from_client: bool) -> bool:
+        """Whether the server would take a packet by what it acknowledges.
+
+        A segment without ACK is dropped, and so is one that acknowledges what has not
+        been sent (RFC 9293, 3.10.7.4); a SYN with data is another matter (RFC 7413).
+        """
+        flags = packet.flags
+        if from_client:
+            if flags & SYN:
+                return True
+            sent = self._server_sent
+            return bool(flags & ACK) and (
+                sent is None or distance(sent, packet.ack) <= 1  # its FIN, unseen
+            )
+        end, sent = packet.next_seq, self._server_sent
+        if sent is None or distance(sent, end) > 0:
+            self._server_sent = end
+        return True
+
     def _in_order(self, packet: Packet, from_client: bool, data: bytes) -> bytes:
         if not self._plan.ordered:
             return data
@@ -178,9 +230,9 @@ class Watch:
         return stream.push(seq, data) if data else b""
 
     def _new_stream(self) -> InOrder | Reassembly:
-        if self._plan.piecewise:
+        if self._plan.piecewise or not self._plan.holds_early:
             return InOrder()
-        return Reassembly(self._plan.inspect_bytes)
+        return Reassembly(self._plan.inspect_bytes, self._plan.last_wins)
 
     def _recognisers(self) -> Iterable[Recogniser]:
         plan = self._plan
@@ -220,13 +272,20 @@ class Watch:
     def _feed_piece(self, direction: Direction, data: bytes) -> bool:
         observed = {r.name for r in self._plan.observers}
         self.found = {n: f for n, f in self.found.items() if n in observed}
+        before = len(self.found)
         for recogniser in self._recognisers():
             said = recogniser.feed(direction, data)
             if said is NEED_DATA:
                 said = recogniser.conclude()
             self._take(recogniser.name, said)
-        return bool(self.found)
+        enough = self._plan.gives_up_bytes
+        self.piece_known = len(self.found) > before
+        if enough is not None and not self.piece_known and len(data) >= enough:
+            self.packets_seen = self._plan.inspect_packets
+        return self.piece_known
 
     def _take(self, name: str, said: Finding | Answer) -> None:
         if isinstance(said, Finding):
-            self.found[name] = said
+            known = known_by(name, said, self._plan.as_of)
+            if known is not None:
+                self.found[name] = known

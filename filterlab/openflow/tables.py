@@ -211,7 +211,13 @@ def _match_network(match: dict[str, Value], field: str, net: Network | None) -> 
 # same ports was let through or slowed down; the narrower match outweighs the wider.
 _ACTION_PRIORITY = {"drop": 3000, "limit": 1000, "forward": 500}
 _NEW_CONNECTION_PRIORITY = 2000
-_MATCH_PRIORITY = {"2-tuple": 0, "3-tuple": 10, "4-tuple": 20}
+_MATCH_PRIORITY = {
+    "client": -10,
+    "server": -10,
+    "2-tuple": 0,
+    "3-tuple": 10,
+    "4-tuple": 20,
+}
 _PORT_PREFIX = {TCP: "tcp", UDP: "udp"}
 
 
@@ -276,12 +282,12 @@ def flow_match(flow: FlowKey, width: str, to_server: bool) -> dict[str, Value]:
     """How the packets of a flow look in one direction."""
     version = "ipv4" if len(flow.client) == 4 else "ipv6"
     near, far = ("src", "dst") if to_server else ("dst", "src")
-    match: dict[str, Value] = {
-        "eth_type": IPV4 if version == "ipv4" else IPV6,
-        f"{version}_{near}": int.from_bytes(flow.client),
-        f"{version}_{far}": int.from_bytes(flow.server),
-    }
-    if width == "2-tuple":
+    match: dict[str, Value] = {"eth_type": IPV4 if version == "ipv4" else IPV6}
+    if width != "server":
+        match[f"{version}_{near}"] = int.from_bytes(flow.client)
+    if width != "client":
+        match[f"{version}_{far}"] = int.from_bytes(flow.server)
+    if width in ("client", "server", "2-tuple"):
         return match
     match["ip_proto"] = flow.protocol
     prefix = _PORT_PREFIX.get(flow.protocol)

@@ -7,95 +7,38 @@ the frame itself, so that a reset for the server follows the frame that it must 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from ipaddress import ip_address
-from typing import Literal
 
 from filterlab.inspection.flow import PROTOCOL_NAMES, TCP
-from filterlab.inspection.flow_table import Flow, State
+from filterlab.inspection.flow_table import Flow
 from filterlab.inspection.packet import ACK, RST, SYN, Packet
+from filterlab.policy import effects as wire
 from filterlab.policy.answers import dns_answer, http_response
-from filterlab.policy.effects import (
-    DropFrame,
-    Effect,
-    Forward,
-    Inject,
-    Limit,
-    Settle,
-    Side,
-)
+from filterlab.policy.case import Case, block, let_pass
+from filterlab.policy.effects import Effect, Inject, Limit, Side
 from filterlab.policy.forge import Disguise, reset, tcp_answer, udp_answer
 from filterlab.policy.rules import (
+    Action,
     Allow,
+    Delay,
     Drop,
     Ends,
+    Freeze,
     InjectDns,
     InjectHttp,
+    Probe,
+    Record,
+    Redirect,
     Reset,
     Rule,
     Shutdown,
     Throttle,
 )
+from filterlab.policy.treatment import Countdown, Detour, Hold, Loss, Shaper
 from filterlab.policy.verdict import Verdict
 
 _DNS_LENGTH_BYTES = 2  # RFC 1035, 4.2.2
-
-
-@dataclass(slots=True)
-class Case:
-    """One frame of a flow, and what the box is able to do about it."""
-
-    flow: Flow
-    packet: Packet
-    from_client: bool
-    side: Side
-    holds: bool  # the box is in the path
-    chance: Callable[[], float]
-
-    def forward(self) -> list[Effect]:
-        """Let the frame go on, if it is still here."""
-        return [Forward()] if self.holds else []
-
-    def drop(self) -> list[Effect]:
-        """End the frame here, if it is still here."""
-        return [DropFrame()] if self.holds else []
-
-    def settle(
-        self,
-        action: Literal["forward", "drop", "limit"],
-        limit: Limit | None = None,
-    ) -> list[Effect]:
-        """Decide the rest of the flow, for the switch as well if it can tell it."""
-        flow = self.flow
-        flow.state = State.DROP if action == "drop" else State.FORWARD
-        if not flow.settles:
-            return []
-        flow.settled = True
-        return [Settle(flow.key, action, limit=limit)]
-
-    def disguise(
-        self, ttl: int | None, ip_id: int | None, window: int | None
-    ) -> Disguise:
-        """How the headers of a forged packet look; an unstated id is random."""
-        number = int(self.chance() * 0x10000) if ip_id is None else ip_id
-        return Disguise(number, ttl, window)
-
-    def towards(self, to_sender: bool) -> Side:
-        """The side where the sender of the frame is, or its receiver."""
-        return self.side if to_sender else self.side.other
-
-
-def let_pass(case: Case) -> list[Effect]:
-    """Forward the frame, and the rest of its flow unless each message counts."""
-    if case.flow.each_message:
-        return case.forward()
-    return case.forward() + case.settle("forward")
-
-
-def block(case: Case) -> list[Effect]:
-    """Drop the frame and the rest of its flow."""
-    return case.drop() + case.settle("drop")
 
 
 def send_resets(case: Case, action: Reset, dropped: bool) -> list[Effect]:
@@ -107,14 +50,19 @@ def send_resets(case: Case, action: Reset, dropped: bool) -> list[Effect]:
         next_seq = watch.server_expects() or next_seq
     effects: list[Effect] = []
     for end in (Ends.CLIENT, Ends.SERVER):
-        if action.to not in (end, Ends.BOTH):
-            continue
         to_sender = case.from_client is (end is Ends.CLIENT)
-        for _ in range(action.count):
-            look = case.disguise(action.ttl, action.ip_id, action.window)
-            frame = reset(packet, to_sender, next_seq, action.flags, look)
-            towards = case.towards(to_sender)
-            effects.append(Inject(frame, towards, action.delay_seconds))
+        towards = case.towards(to_sender)
+        for part in (action, *action.also):
+            if part.to not in (end, Ends.BOTH):
+                continue
+            for ahead in part.seq_offsets * part.count:
+                look = case.disguise(
+                    part.ttl, part.ip_id, part.window, part.dont_fragment
+                )
+                frame = reset(
+                    packet, to_sender, next_seq, part.flags, look, part.payload, ahead
+                )
+                effects.append(Inject(frame, towards, part.delay_seconds))
     return effects
 
 
@@ -132,7 +80,79 @@ def _allow(case: Case, rule: Rule) -> list[Effect]:
 
 
 def _drop(case: Case, rule: Rule) -> list[Effect]:
-    return block(case)
+    action = rule.then
+    if not isinstance(action, Drop) or action.at_once:
+        return block(case)
+    if action.probability < 1:
+        loss = Loss(action.probability)
+        case.treat(loss)
+        return loss.meet(case, 0.0)
+    return _after(case, action)
+
+
+def counts_down(action: Action) -> bool:
+    """Whether the flow runs on for a while before anything is done to it."""
+    if isinstance(action, Drop):
+        return bool(action.after_packets or action.after_bytes)
+    return isinstance(action, Freeze)
+
+
+def end_here(case: Case, rule: Rule) -> list[Effect]:
+    """The frame that a countdown ends with."""
+    return case.drop()
+
+
+def _after(case: Case, action: Drop | Freeze) -> list[Effect]:
+    packets, length = action.after_packets, action.after_bytes
+    countdown = Countdown(
+        None if packets is None else case.draw(packets),
+        None if length is None else case.draw(length),
+        action.counts,
+    )
+    case.treat(countdown)
+    return case.forward()
+
+
+def _freeze(case: Case, rule: Rule) -> list[Effect]:
+    action = rule.then
+    assert isinstance(action, Freeze)
+    return _after(case, action)
+
+
+def _delay(case: Case, rule: Rule) -> list[Effect]:
+    action = rule.then
+    assert isinstance(action, Delay)
+    hold = Hold(action.seconds, action.to_server, action.to_client)
+    case.treat(hold)
+    return hold.meet(case, 0.0)
+
+
+def _redirect(case: Case, rule: Rule) -> list[Effect]:
+    action = rule.then
+    assert isinstance(action, Redirect)
+    protocol, client, client_port, server, server_port = case.flow.ends
+    other = action.to.packed
+    if len(other) != len(server) or not case.flow.settles:
+        return let_pass(case)
+    port = server_port if action.port is None else action.port
+    if not server_port:  # a protocol without ports
+        port = 0
+    case.flow.other_ends = protocol, client, client_port, other, port
+    detour = Detour((server, server_port), (other, port))
+    case.treat(detour)
+    return detour.meet(case, 0.0)
+
+
+def note(rule: Rule, flow: Flow, why: Mapping[str, str]) -> Effect:
+    """What a rule asks for that lets the flow go on to the next rule."""
+    if isinstance(rule.then, Probe):
+        return wire.Probe(flow.key, why)
+    side = Side.INSIDE if flow.client_inside else Side.OUTSIDE
+    return wire.Record(flow.key, side, why)
+
+
+def _nothing_more(case: Case, rule: Rule) -> list[Effect]:
+    return []
 
 
 def _reset(case: Case, rule: Rule) -> list[Effect]:
@@ -159,8 +179,23 @@ def _throttle(case: Case, rule: Rule) -> list[Effect]:
         share += f" {ip_address(server)} {server_port}"
     # One second's worth, as Open vSwitch takes where a meter states none.
     burst = action.kbit_s if action.burst_kbit is None else action.burst_kbit
-    limit = Limit(action.kbit_s, burst, share)
-    return case.forward() + case.settle("limit", limit)
+    directions = action.directions
+    if action.shaping:
+        shaper = Shaper(action.kbit_s, directions, action.queue_seconds)
+        case.treat(shaper)
+        return case.forward()
+    if directions == "both":
+        limit = Limit(action.kbit_s, burst, share)
+        return case.forward() + case.settle("limit", limit)
+    effects = case.forward()
+    for way in ("to_server", "to_client"):
+        up = way == "to_server"
+        if directions in (way, "each"):
+            limit = Limit(action.kbit_s, burst, f"{share} {way}")
+            effects += case.settle("limit", limit, to_server=up, to_client=not up)
+        else:
+            effects += case.settle("forward", to_server=up, to_client=not up)
+    return effects
 
 
 def _inject_dns(case: Case, rule: Rule) -> list[Effect]:
@@ -168,28 +203,40 @@ def _inject_dns(case: Case, rule: Rule) -> list[Effect]:
     assert isinstance(action, InjectDns)
     watch = case.flow.watch
     assert watch is not None  # the rule waits for the query
-    message = dns_answer(watch.found["dns"].message, action)
-    look = case.disguise(action.ip_ttl, action.ip_id, None)
+    query = watch.found["dns"].message
+    effects = case.drop()
     if case.packet.protocol != TCP:
-        frame = udp_answer(case.packet, message, look)
-        return [*case.drop(), Inject(frame, case.side)]
+        for part in (action, *action.also):
+            look = case.disguise(part.ip_ttl, part.ip_id, None, part.dont_fragment)
+            frame = udp_answer(case.packet, dns_answer(query, part), look)
+            effects.append(Inject(frame, case.side))
+        return effects
+    look = case.disguise(action.ip_ttl, action.ip_id, None, action.dont_fragment)
+    message = dns_answer(query, action)
     length = len(message).to_bytes(_DNS_LENGTH_BYTES, "big")
-    return _answer_stream(case, length + message, look)
+    return _answer_stream(case, length + message, look, Ends.SERVER)
 
 
 def _inject_http(case: Case, rule: Rule) -> list[Effect]:
     action = rule.then
     assert isinstance(action, InjectHttp)
     look = case.disguise(action.ttl, action.ip_id, action.window)
-    return _answer_stream(case, http_response(action), look)
+    return _answer_stream(case, http_response(action), look, action.resets)
 
 
-def _answer_stream(case: Case, data: bytes, look: Disguise) -> list[Effect]:
+def _answer_stream(
+    case: Case, data: bytes, look: Disguise, resets: Ends | None
+) -> list[Effect]:
     """Answer in the server's name, then take the server out of the connection."""
     effects = case.drop()
     for frame in tcp_answer(case.packet, data, look, end=True):
         effects.append(Inject(frame, case.side))
-    effects += send_resets(case, Reset(to=Ends.SERVER), dropped=case.holds)
+    if resets in (Ends.CLIENT, Ends.BOTH):
+        after = (len(data) + 1,)  # what was injected, and its FIN
+        last = Reset(to=Ends.CLIENT, seq_offsets=after)
+        effects += send_resets(case, last, dropped=case.holds)
+    if resets in (Ends.SERVER, Ends.BOTH):
+        effects += send_resets(case, Reset(to=Ends.SERVER), dropped=case.holds)
     # What the client still sends would be answered by the server with resets of its
     # own, which could outrun the reading of the page.
     return effects + case.settle("drop" if case.holds else "forward")
@@ -205,4 +252,9 @@ ACTIONS: dict[type, tuple[str, Verdict, CarryOut]] = {
     InjectHttp: ("inject_http", Verdict.BLOCK, _inject_http),
     Throttle: ("throttle", Verdict.THROTTLE, _throttle),
     Shutdown: ("shutdown", Verdict.BLOCK, _drop),
+    Freeze: ("freeze", Verdict.BLOCK, _freeze),
+    Delay: ("delay", Verdict.THROTTLE, _delay),
+    Redirect: ("redirect", Verdict.BLOCK, _redirect),
+    Record: ("record", Verdict.UNDECIDED, _nothing_more),
+    Probe: ("probe", Verdict.UNDECIDED, _nothing_more),
 }

@@ -20,6 +20,7 @@ RCODES = {  # RFC 1035, 4.1.1
     "NOTIMP": 4,
     "REFUSED": 5,
 }
+_AUTHORITATIVE = 0x0400  # RFC 1035, 4.1.1
 _RESPONSE, _RECURSION_DESIRED, _RECURSION_AVAILABLE = 0x8000, 0x0100, 0x0080
 _NAME_OF_THE_QUESTION = 0xC00C  # a pointer to byte 12 (RFC 1035, 4.1.4)
 _CLASS_IN = 1
@@ -51,6 +52,8 @@ def dns_answer(query: bytes, action: InjectDns) -> bytes:
             )
             records += packed
     flags = _RESPONSE | asked & _RECURSION_DESIRED | _RECURSION_AVAILABLE | rcode
+    if action.authoritative:
+        flags |= _AUTHORITATIVE
     return _HEADER.pack(identity, flags, 1, count, 0, 0) + question + records
 
 

@@ -7,7 +7,8 @@ resets needs the engine to see every packet, so its flows are not settled.
 from __future__ import annotations
 
 from filterlab.inspection.flow_table import State
-from filterlab.policy.actions import CarryOut, Case, can_be_reset, send_resets
+from filterlab.policy.actions import CarryOut, can_be_reset, send_resets
+from filterlab.policy.case import Case
 from filterlab.policy.effects import DropFrame, Effect, Settle
 from filterlab.policy.residual import Block
 from filterlab.policy.rules import Drop, Reset, Shutdown
@@ -25,7 +26,7 @@ def strike_residually(case: Case, block: Block, carry_out: CarryOut) -> list[Eff
         flow.state = State.FORWARD  # once the block is over
         flow.settled = False
     if block.residual.onset_seconds == 0:
-        effects += _tell_switch(case, block, block.residual.seconds)
+        effects += _tell_switch(case, block, block.seconds)
     return effects
 
 
@@ -34,7 +35,9 @@ def meet(case: Case, block: Block, now: float, can_drop: bool) -> list[Effect]:
     if block.residual.mechanism == "drop":
         stop: list[Effect] = [DropFrame()] if can_drop else []
         return stop + _tell_switch(case, block, block.ends - now)
-    if not can_be_reset(case.packet):
+    packet = case.packet
+    has_data = packet.end > packet.start
+    if not can_be_reset(packet) or (block.residual.needs_data and not has_data):
         return case.forward()
     action = block.rule.then
     reset = action if isinstance(action, Reset) else Reset()
@@ -49,7 +52,7 @@ def _tell_switch(case: Case, block: Block, seconds: float) -> list[Effect]:
         return []
     block.settled = True
     rearmed = residual.rearm  # then it lasts until nothing has met it for so long
-    idle_seconds = residual.seconds if rearmed else 0.0
+    idle_seconds = block.seconds if rearmed else 0.0
     return [
         Settle(
             case.flow.key,

@@ -7,6 +7,7 @@ gives neither, because its frame has already gone on.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
@@ -59,8 +60,9 @@ class Limit:
 class Settle:
     """The flow is decided: from now on the switch alone handles it.
 
-    `key` says which packets, `match` how much of the key counts: "4-tuple" this
-    connection only, "3-tuple" any client port, "2-tuple" the two hosts. `seconds` of
+    `flow` says which packets, `match` how much of it counts: "4-tuple" this
+    connection only, "3-tuple" any client port, "2-tuple" the two hosts, "client" and
+    "server" one address with whomever it speaks. `seconds` of
     None lasts until the flow is idle for `idle_seconds`; otherwise idling does not
     end it. A "drop" outranks a "forward" or a "limit" that matches the same packet, and
     a 4-tuple that is settled "forward" is undecided again when a SYN opens it anew.
@@ -68,7 +70,7 @@ class Settle:
 
     flow: FlowKey
     action: Literal["forward", "drop", "limit"]
-    match: Literal["2-tuple", "3-tuple", "4-tuple"] = "4-tuple"
+    match: Literal["client", "server", "2-tuple", "3-tuple", "4-tuple"] = "4-tuple"
     limit: Limit | None = None
     to_server: bool = True
     to_client: bool = True
@@ -83,4 +85,21 @@ class Log:
     decision: Decision
 
 
-Effect = Forward | DropFrame | Inject | Settle | Log
+@dataclass(frozen=True, slots=True)
+class Record:
+    """The operator keeps this flow: who, with whom, and what was found."""
+
+    flow: FlowKey
+    client_side: Side
+    finding: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """The active prober looks at this flow's server."""
+
+    flow: FlowKey
+    finding: Mapping[str, str]
+
+
+Effect = Forward | DropFrame | Inject | Settle | Log | Record | Probe

@@ -7,6 +7,7 @@ well-known port for one that is not.
 from __future__ import annotations
 
 from filterlab.inspection.flow import Ends
+from filterlab.inspection.flow_table import Flow
 from filterlab.inspection.packet import ACK, SYN, Packet
 
 _WELL_KNOWN = 1024  # system ports (RFC 6335, 6)
@@ -28,3 +29,13 @@ def ends_of(packet: Packet, from_client: bool) -> Ends:
     dst = packet.dst, packet.dst_port
     client, server = (src, dst) if from_client else (dst, src)
     return packet.protocol, *client, *server
+
+
+def is_second_syn(flow: Flow, packet: Packet, from_client: bool) -> bool:
+    """Whether a client begins a flow anew, with another number than before."""
+    return (
+        packet.flags & (SYN | ACK) == SYN
+        and from_client
+        and packet.seq != flow.isn
+        and flow.isn is not None
+    )

@@ -5,29 +5,36 @@ then the rules are asked in order. The first true rule strikes, but waits for an
 earlier one that is not known yet; when all are false, the flow is allowed and left to
 the switch. Randomness comes from the `chance` handed in (a number from 0 up to 1).
 
-Fragments, and packets whose transport header cannot be read, are judged by addresses
-and protocol alone. Neighbour discovery and whatever is not IP always passes.
+Fragments that do not complete a datagram, and packets whose transport
+header cannot be read, are judged by addresses and protocol alone. Neighbour discovery
+and whatever is not IP always passes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Literal
 
 from filterlab.inspection.checksum import checksums_right
 from filterlab.inspection.flow import ESP, GRE, ICMP, ICMPV6, TCP, UDP, Ends
 from filterlab.inspection.flow_table import Flow, FlowTable, State
+from filterlab.inspection.fragments import Fragments
 from filterlab.inspection.packet import ACK, SYN, Packet, dissect
+from filterlab.inspection.tracking import Place, Step
 from filterlab.inspection.watch import Plan, Watch
-from filterlab.policy.actions import ACTIONS, Case, let_pass
+from filterlab.policy.actions import ACTIONS, CarryOut, counts_down, end_here, note
 from filterlab.policy.blocking import meet, strike_residually
-from filterlab.policy.effects import DropFrame, Effect, Forward, Log, Settle, Side
-from filterlab.policy.ends import ends_of, is_from_server
+from filterlab.policy.case import Case, let_pass
+from filterlab.policy.effects import DropFrame, Effect, Forward, Settle, Side
+from filterlab.policy.ends import ends_of, is_from_server, is_second_syn
+from filterlab.policy.following import following_for
+from filterlab.policy.force import in_force, next_change, until
+from filterlab.policy.journal import logged
 from filterlab.policy.position import inabilities
 from filterlab.policy.ready import ReadyRule, counts_parallel, make_ready, reading_plan
 from filterlab.policy.residual import Blocks
-from filterlab.policy.rules import Policy, Position, Rule, StackModel
-from filterlab.policy.verdict import Decision, Verdict
+from filterlab.policy.rules import Policy, Position, Residual, Rule, StackModel
+from filterlab.policy.verdict import Verdict
 
 _FORWARD, _DROP = Forward(), DropFrame()
 # Router and neighbour solicitation and advertisement, redirect (RFC 4861, 4)
@@ -56,10 +63,14 @@ class Engine:
         plans = {n: reading_plan(policy, n) for n in (TCP, UDP, ESP, GRE, ICMP, ICMPV6)}
         self._plans = {number: plan for number, plan in plans.items() if plan}
         stack = policy.stack
-        self._table = FlowTable(
-            stack.max_flows, stack.idle_seconds, counts_parallel(policy)
-        )
+        pairs = counts_parallel(policy)
+        self._table = FlowTable(stack.max_flows, stack.idle_seconds, pairs)
         self._blocks = Blocks(policy)
+        self._following = following_for(stack)
+        self._fragments = Fragments(stack.fragments_most)
+        self._reads_short = not stack.checks_offset
+        self._hours = tuple(r.hours for r in policy.rules if r.hours is not None)
+        self._aside: list[ReadyRule] = []  # struck by this frame without ending it
         self._frames = 0
         # What had been read of the flow that was decided last; a replay tells it.
         self.concluded: Watch | None = None
@@ -93,6 +104,7 @@ class Engine:
         """Forget flows that have been idle too long, and blocks that are over."""
         self._table.expire(now)
         self._blocks.expire(now)
+        self._fragments.expire(now)
 
     def receive(self, frame: bytes, now: float, side: Side) -> list[Effect]:
         """What must happen because this frame came from this side.
@@ -104,6 +116,10 @@ class Engine:
         packet = dissect(frame)
         if packet is None:
             return list(self._pass)
+        if packet.fragment and (packet := self._put_together(packet, now)) is None:
+            return list(self._stop or self._pass)
+        if self._reads_short and not packet.whole:
+            packet.read_short_header()
         if packet.protocol == ICMPV6 and packet.icmp_type in _NEIGHBOUR_DISCOVERY:
             return list(self._pass)
         protocol, src, src_port = packet.protocol, packet.src, packet.src_port
@@ -121,6 +137,16 @@ class Engine:
         flow.last_seen = now
         return self._next(flow, packet, from_client, now, side)
 
+    def _put_together(self, packet: Packet, now: float) -> Packet | None:
+        """The datagram that a fragment completes, or else itself; None: dropped."""
+        mode = self._stack.fragments
+        if mode == "drop":
+            return None
+        made = self._fragments.take(packet, now) if mode == "read" else None
+        if made is False:
+            return None
+        return dissect(made) or packet if isinstance(made, bytes) else packet
+
     def _next(
         self, flow: Flow, packet: Packet, from_client: bool, now: float, side: Side
     ) -> list[Effect]:
@@ -133,6 +159,9 @@ class Engine:
             return self._look(self._case(flow, packet, from_client, side), now)
         if flow.state is State.DROP:
             return list(self._stop)
+        if flow.treatment is not None:
+            case = self._case(flow, packet, from_client, side)
+            return list(flow.treatment.meet(case, now))
         if flow.settled or not flow.settles:
             return list(self._pass)
         flow.settled = True  # the block that kept it from the switch is over
@@ -147,29 +176,29 @@ class Engine:
         """
         if self._table.is_idle(flow, now):
             return True
-        return (
-            packet.flags & (SYN | ACK) == SYN
-            and from_client
-            and packet.seq != flow.isn
-            and flow.isn is not None
-            and flow.state is not State.DROP
-        )
+        if flow.until is not None and now >= flow.until:
+            return True
+        if packet.flags & (SYN | ACK) != SYN or not is_second_syn(
+            flow, packet, from_client
+        ):
+            return False
+        if flow.state is State.OPEN:
+            return self._stack.syn_anew
+        return flow.state is not State.DROP
 
     def _first(self, packet: Packet, now: float, side: Side) -> list[Effect]:
         plan = self._plan_for(packet)
-        if (
-            plan is not None
-            and self._stack.checks_checksum
-            and not checksums_right(packet)
-        ):
+        checks = plan is not None and self._stack.checks_checksum
+        if checks and not checksums_right(packet):
             return list(self._pass)
         from_client = not is_from_server(packet)
-        flow = Flow(
-            ends_of(packet, from_client), now, (side is Side.INSIDE) is from_client
-        )
+        inside = (side is Side.INSIDE) is from_client
+        flow = Flow(ends_of(packet, from_client), now, inside)
         flow.settles = packet.whole
-        if plan is not None:
+        if plan is not None and self._stack.opened in ("either", side.value):
             flow.watch = Watch(plan)
+            if self._following is not None and packet.protocol == TCP:
+                flow.place = Place(self._frames)
         if packet.flags & (SYN | ACK) == SYN:
             flow.isn = packet.seq
         if not self._table.add(flow, now):
@@ -178,9 +207,14 @@ class Engine:
         case = self._case(flow, packet, from_client, side)
         if self._blocks and (met := self._meet_block(case, now)) is not None:
             return met
-        judged = self._judge(flow)
-        if judged is Verdict.UNDECIDED:
-            return self._read(case, now)  # its checksum has been looked at
+        judged = self._judge(flow, now)
+        if judged is Verdict.UNDECIDED:  # its checksum has been looked at
+            notes = self._notes(flow, now)
+            if flow.place is not None:
+                return self._follow(case, flow.place, now) + notes
+            return self._read(case, now) + notes
+        if self._following is not None and packet.protocol == TCP:
+            self._following.note(packet, self._frames)
         return self._decide(judged, case, now)
 
     def _case(self, flow: Flow, packet: Packet, from_client: bool, side: Side) -> Case:
@@ -198,7 +232,8 @@ class Engine:
     def _look(self, case: Case, now: float) -> list[Effect]:
         """Look at a further frame of an undecided flow, if there is reason to."""
         flow, packet = case.flow, case.packet
-        if packet.start == packet.end and not packet.flags & SYN:
+        place = flow.place
+        if place is None and packet.start == packet.end and not packet.flags & SYN:
             return list(self._pass)
         if self._stack.checks_checksum and not checksums_right(packet):
             return list(self._pass)
@@ -208,7 +243,23 @@ class Engine:
                 return list(self._pass)
             flow.watch = flow.watch.next_message()
             flow.first_rule = 0
+        if place is not None:
+            return self._follow(case, place, now)
         return self._read(case, now)
+
+    def _follow(self, case: Case, place: Place, now: float) -> list[Effect]:
+        """Read a frame if the box, where it believes the connection is, takes it."""
+        flow, packet = case.flow, case.packet
+        if is_second_syn(flow, packet, case.from_client):
+            return list(self._pass)
+        assert self._following is not None
+        step = self._following.meet(case, place, self._frames)
+        if step is Step.FORGET:
+            return self._decide(Verdict.ALLOW, case, now)
+        if place.restart is not None and flow.watch is not None:
+            flow.watch.restart(case.from_client, place.restart)
+        empty = packet.start == packet.end and not packet.flags & SYN
+        return list(self._pass) if empty or step is Step.SKIP else self._read(case, now)
 
     def _read(self, case: Case, now: float) -> list[Effect]:
         """Read a frame, and decide if it says enough."""
@@ -217,38 +268,74 @@ class Engine:
         if watch is None or not watch.look(case.packet, case.from_client, now):
             return list(self._pass)
         flow.each_message = flow.each_message or watch.each_message
-        judged = self._judge(flow)
+        judged = self._judge(flow, now)
         if judged is Verdict.UNDECIDED:
-            return list(self._pass)
+            return [*self._pass, *self._notes(flow, now)]
         return self._decide(judged, case, now)
 
-    def _judge(self, flow: Flow) -> ReadyRule | _Open:
+    def _judge(self, flow: Flow, now: float) -> ReadyRule | _Open:
         """The rule that strikes; ALLOW if all are false; UNDECIDED if some may yet."""
         rules, watch = self._rules, flow.watch
         # A box that reads piece by piece may find something else in the next piece.
         again = watch is not None and watch.piecewise and bool(watch.pending)
         for number in range(flow.first_rule, len(rules)):
-            said = rules[number].test(flow)
-            if said:
-                return rules[number]
-            if said is None:
+            ready = rules[number]
+            said = ready.test(flow)
+            if said and (ready.plain or self._applies(number, flow, now)):
+                return ready
+            if said is None and not (watch is not None and watch.piece_known):
                 return Verdict.UNDECIDED
+            # Of a piece that is something, what it is not will not be known later.
             if not again:
                 flow.first_rule = number + 1
         return Verdict.UNDECIDED if again else Verdict.ALLOW
+
+    def _applies(self, number: int, flow: Flow, now: float) -> bool:
+        """Whether a rule that is true ends the matter for this flow."""
+        ready = self._rules[number]
+        rule = ready.rule
+        if number in flow.passed or not in_force(rule, now, len(self._table)):
+            return False
+        happens = self._happens(rule.probability)
+        if happens and not ready.aside:
+            return True
+        flow.passed |= {number}
+        if happens:
+            self._aside.append(ready)
+        return False
+
+    def _notes(self, flow: Flow, now: float) -> list[Effect]:
+        """What the rules ask for that this frame has met on the way."""
+        effects: list[Effect] = []
+        for ready in self._aside:
+            rule, why = ready.rule, ready.question.why(flow)
+            name, verdict, _ = ACTIONS[type(rule.then)]
+            effects.append(note(rule, flow, why))
+            seen = flow.watch.bytes_seen if flow.watch else 0
+            effects.append(
+                logged(self._frames, rule, verdict, name, flow, why, seen, now)
+            )
+        self._aside.clear()
+        return effects
 
     def _decide(
         self, judged: ReadyRule | Literal[Verdict.ALLOW], case: Case, now: float
     ) -> list[Effect]:
         flow = case.flow
+        notes = self._notes(flow, now)
         if isinstance(judged, ReadyRule):
             effects = self._strike(judged, case, now)
         else:
             effects = let_pass(case)
+        if flow.other_ends is not None:
+            self._table.alias(flow)
         if flow.state is not State.OPEN:
             self.concluded = flow.watch
-            flow.watch = None  # nothing is looked for any more
-        return effects
+            flow.watch = flow.place = None  # nothing is looked for any more
+        if self._hours:
+            flow.until = now + next_change(self._hours, now)
+            effects = [until(effect, flow.until - now) for effect in effects]
+        return effects + notes
 
     def _strike(self, struck: ReadyRule, case: Case, now: float) -> list[Effect]:
         rule, flow = struck.rule, case.flow
@@ -257,12 +344,33 @@ class Engine:
         residual = rule.residual
         if residual is None or not self._happens(residual.probability):
             effects = carry_out(case, rule)
+        elif counts_down(rule.then):
+            effects = carry_out(case, rule)
+
+            def begin(case: Case, now: float) -> list[Effect]:
+                return self._begin_block(rule, residual, case, now, why, end_here)
+
+            flow.treatment.ending = begin
         else:
-            block = self._blocks.add(rule, residual, flow.ends, now, why)
-            flow.block_told = block.number
-            effects = strike_residually(case, block, carry_out)
+            effects = self._begin_block(rule, residual, case, now, why, carry_out)
         seen = flow.watch.bytes_seen if flow.watch else 0
-        return [*effects, self._log(rule, verdict, name, flow, why, seen, now)]
+        return [
+            *effects,
+            logged(self._frames, rule, verdict, name, flow, why, seen, now),
+        ]
+
+    def _begin_block(
+        self,
+        rule: Rule,
+        residual: Residual,
+        case: Case,
+        now: float,
+        why: dict[str, str],
+        carry_out: CarryOut,
+    ) -> list[Effect]:
+        block = self._blocks.add(rule, residual, case, now, why)
+        case.flow.block_told = block.number
+        return strike_residually(case, block, carry_out)
 
     def _happens(self, probability: float) -> bool:
         return probability >= 1 or self._chance() < probability
@@ -278,7 +386,8 @@ class Engine:
         if flow.block_told == block.number or not is_hit:
             return effects
         flow.block_told = block.number
-        log = self._log(
+        log = logged(
+            self._frames,
             block.rule,
             Verdict.BLOCK,
             block.residual.mechanism,
@@ -289,29 +398,3 @@ class Engine:
             residual=True,
         )
         return [*effects, log]
-
-    def _log(
-        self,
-        rule: Rule,
-        verdict: Verdict,
-        action: str,
-        flow: Flow,
-        finding: Mapping[str, str],
-        bytes_seen: int,
-        now: float,
-        residual: bool = False,
-    ) -> Log:
-        return Log(
-            Decision(
-                time=now,
-                verdict=verdict,
-                rule=rule.name,
-                source=str(rule.source),
-                action=action,
-                flow=flow.key,
-                finding=finding,
-                frame=self._frames,
-                bytes_seen=bytes_seen,
-                residual=residual,
-            )
-        )

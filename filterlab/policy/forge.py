@@ -42,6 +42,7 @@ class Disguise:
     ip_id: int
     ttl: int | None = None
     window: int | None = None
+    dont_fragment: bool = True
 
 
 def flag_bits(letters: str) -> int:
@@ -53,12 +54,18 @@ def flag_bits(letters: str) -> int:
 
 
 def reset(
-    packet: Packet, to_sender: bool, next_seq: int, flags: str, look: Disguise
+    packet: Packet,
+    to_sender: bool,
+    next_seq: int,
+    flags: str,
+    look: Disguise,
+    payload: bytes = b"",
+    ahead: int = 0,
 ) -> bytes:
     """A TCP reset for the sender of a packet, or for its receiver.
 
-    `next_seq` is the sequence number that the receiver waits for; the sender waits
-    for what its packet acknowledged.
+    `ahead` is added to its sequence number; `next_seq` is the number that the receiver
+    waits for; the sender waits for what its packet acknowledged.
     """
     bits = flag_bits(flags)
     window = look.window or 0
@@ -68,7 +75,8 @@ def reset(
         seq, ack = next_seq, packet.ack
     if not bits & ACK:
         ack = 0
-    return _tcp_frame(packet, to_sender, bits, seq, ack, window, b"", look)
+    seq = (seq + ahead) & 0xFFFFFFFF
+    return _tcp_frame(packet, to_sender, bits, seq, ack, window, payload, look)
 
 
 def tcp_answer(packet: Packet, data: bytes, look: Disguise, end: bool) -> list[bytes]:
@@ -95,6 +103,35 @@ def udp_answer(packet: Packet, data: bytes, look: Disguise) -> bytes:
     total = checksum(head + _UDP.pack(*ports, length, 0) + data)
     datagram = _UDP.pack(*ports, length, total or 0xFFFF) + data  # RFC 768: 0 is none
     return _frame(packet, True, UDP, datagram, look)
+
+
+def readdress(
+    packet: Packet,
+    source: tuple[bytes, int] | None = None,
+    target: tuple[bytes, int] | None = None,
+) -> bytes:
+    """The frame with another source or target (address and port), checksums right."""
+    src, src_port = source or (packet.src, packet.src_port)
+    dst, dst_port = target or (packet.dst, packet.dst_port)
+    frame = bytearray(packet.frame)
+    network, transport = packet.network, packet.transport
+    addresses = network + (12 if packet.version == 4 else 8)
+    frame[addresses : addresses + len(src) * 2] = src + dst
+    if packet.version == 4:
+        frame[network + 10 : network + 12] = bytes(2)
+        header = bytes(frame[network : network + (frame[network] & 15) * 4])
+        frame[network + 10 : network + 12] = checksum(header).to_bytes(2, "big")
+    if packet.protocol not in (TCP, UDP):
+        return bytes(frame)
+    frame[transport : transport + 4] = src_port.to_bytes(2) + dst_port.to_bytes(2)
+    at = transport + (16 if packet.protocol == TCP else 6)
+    if packet.protocol == UDP and frame[at : at + 2] == bytes(2):
+        return bytes(frame)  # it had none (RFC 768)
+    frame[at : at + 2] = bytes(2)
+    segment = bytes(frame[transport : packet.end])
+    total = checksum(pseudo_header(src, dst, packet.protocol, len(segment)) + segment)
+    frame[at : at + 2] = (total or 0xFFFF * (packet.protocol == UDP)).to_bytes(2)
+    return bytes(frame)
 
 
 def _tcp_frame(
@@ -135,6 +172,7 @@ def _frame(
         header = _IPV6.pack(6 << 28, len(content), protocol, ttl, source, target)
         return ethernet + header + content
     size = _IPV4.size + len(content)
-    fixed = 0x45, 0, size, look.ip_id, _DONT_FRAGMENT, ttl, protocol
+    bits = _DONT_FRAGMENT if look.dont_fragment else 0
+    fixed = 0x45, 0, size, look.ip_id, bits, ttl, protocol
     total = checksum(_IPV4.pack(*fixed, 0, source, target))
     return ethernet + _IPV4.pack(*fixed, total, source, target) + content

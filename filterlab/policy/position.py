@@ -8,9 +8,12 @@ comes after, never the frame that it struck on.
 from __future__ import annotations
 
 from filterlab.policy.rules import (
+    Delay,
     Drop,
+    Freeze,
     Policy,
     Position,
+    Redirect,
     Reset,
     Rule,
     Shutdown,
@@ -25,6 +28,14 @@ def inability(position: Position, rule: Rule) -> str | None:
     match rule.then:
         case Throttle():
             return f"a box {position.value} cannot slow a flow down"
+        case Delay():
+            return f"a box {position.value} cannot hold a packet back"
+        case Redirect():
+            return f"a box {position.value} cannot lead a flow elsewhere"
+        case Freeze() if position is Position.ON_PATH:
+            return "an on_path box cannot freeze a flow: its frames have gone on"
+        case Drop(probability=p) if p < 1 and position is Position.RESIDUAL:
+            return "a residual box cannot drop by lot: it stops all that comes after"
         case Drop() | Shutdown() if position is Position.ON_PATH:
             return "an on_path box cannot drop: the frame has already gone on"
         case Reset(then_drop=True) if position is Position.ON_PATH:

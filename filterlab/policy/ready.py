@@ -32,6 +32,8 @@ from filterlab.policy.rules import (
     InjectHttp,
     Match,
     Policy,
+    Probe,
+    Record,
     Reset,
     Rule,
     Texts,
@@ -45,6 +47,8 @@ class ReadyRule:
     rule: Rule
     test: Test
     question: Question
+    plain: bool = True  # it strikes whenever it is true
+    aside: bool = False  # it strikes, and the next rule is asked
 
 
 def make_ready(rule: Rule) -> ReadyRule:
@@ -58,7 +62,8 @@ def make_ready(rule: Rule) -> ReadyRule:
             test = all_of(has_found("dns"), test)
         case InjectHttp():
             test = all_of(has_found("http"), test)
-    return ReadyRule(rule, test, question)
+    aside = isinstance(rule.then, Probe | Record)
+    return ReadyRule(rule, test, question, rule.always and not aside, aside)
 
 
 def _is_tcp(flow: Flow) -> bool:
@@ -115,8 +120,18 @@ def reading_plan(policy: Policy, transport: int) -> Plan | None:
         reading=Reading(
             joins_records=stack.grade is Grade.TLS_RECORD,
             decrypts_quic=stack.reads_quic,
+            cut_hello=stack.cut_hello,
+            cut_record=stack.cut_record,
+            keeps_dot=stack.final_dot == "kept",
         ),
+        as_of=policy.signatures_as_of,
         reads_answers=any(r.each_message and r.name in DETAILS for r in recognisers),
         inspect_bytes=stack.inspect_bytes,
         inspect_packets=stack.inspect_packets,
+        holds_early=stack.out_of_order == "hold",
+        last_wins=stack.overlap == "last",
+        checks_ack=stack.checks_ack,
+        reads=stack.reads,
+        tells_ends=stack.tells_ends,
+        gives_up_bytes=stack.gives_up_bytes,
     )

@@ -7,14 +7,13 @@ Source: Bock et al., "Your Censor is My Censor" (WOOT 2021), Table I: 2-, 3- and
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field
 
 from filterlab.inspection.flow import Ends
-from filterlab.policy.rules import Policy, Residual, Rule
+from filterlab.policy.case import Case
+from filterlab.policy.rules import Policy, Residual, Rule, Width
 
-Match = Literal["2-tuple", "3-tuple", "4-tuple"]
-_Key = tuple[Match, tuple[int | bytes, ...]]
+_Key = tuple[Width, tuple[int | bytes, ...]]
 
 
 @dataclass(slots=True)
@@ -26,8 +25,12 @@ class Block:
     residual: Residual
     finding: Mapping[str, str]
     starts: float
-    ends: float
+    seconds: float
+    ends: float = field(init=False)
     settled: bool = False  # a switch has been told
+
+    def __post_init__(self) -> None:
+        self.ends = self.starts + self.seconds
 
 
 class Blocks:
@@ -37,7 +40,7 @@ class Blocks:
 
     def __init__(self, policy: Policy) -> None:
         kinds = {rule.residual.key for rule in policy.rules if rule.residual}
-        self._kinds: tuple[Match, ...] = tuple(sorted(kinds))
+        self._kinds: tuple[Width, ...] = tuple(sorted(kinds))
         self._blocks: dict[_Key, Block] = {}
         self._count = 0
 
@@ -48,17 +51,18 @@ class Blocks:
         self,
         rule: Rule,
         residual: Residual,
-        ends: Ends,
+        case: Case,
         now: float,
         why: dict[str, str],
     ) -> Block:
         """Begin a block, or begin it again."""
+        seconds = residual.seconds
+        if residual.most_seconds is not None:
+            seconds += case.chance() * (residual.most_seconds - seconds)
         self._count += 1
         starts = now + residual.onset_seconds
-        block = Block(
-            self._count, rule, residual, why, starts, starts + residual.seconds
-        )
-        self._blocks[_key(residual.key, ends)] = block
+        block = Block(self._count, rule, residual, why, starts, seconds)
+        self._blocks[_key(residual.key, case.flow.ends)] = block
         return block
 
     def find(self, ends: Ends, from_client: bool, now: float) -> Block | None:
@@ -75,7 +79,7 @@ class Blocks:
             if not (residual.to_server if from_client else residual.to_client):
                 continue
             if residual.rearm:
-                block.ends = now + residual.seconds
+                block.ends = now + block.seconds
             return block
         return None
 
@@ -86,8 +90,12 @@ class Blocks:
             del self._blocks[key]
 
 
-def _key(kind: Match, ends: Ends) -> _Key:
+def _key(kind: Width, ends: Ends) -> _Key:
     protocol, client, client_port, server, server_port = ends
+    if kind == "client":
+        return kind, (client,)
+    if kind == "server":
+        return kind, (server,)
     if kind == "2-tuple":
         return kind, (client, server)
     if kind == "3-tuple":

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv6Address
 from typing import Literal, Protocol
 
 from filterlab.inspection.recogniser import Observer
+from filterlab.policy.stack import Grade as Grade
+from filterlab.policy.stack import StackModel as StackModel
 
 Address = IPv4Address | IPv6Address
 
@@ -25,15 +28,6 @@ class Position(StrEnum):
     ON_PATH = "on_path"  # sees a copy, can only inject, must win a race
     RESIDUAL = "residual"  # detects on a copy, null-routes in the path
     RESOLVER = "resolver"  # answers at the subscriber's resolver
-
-
-class Grade(StrEnum):
-    """How carefully a box puts a stream together before it looks."""
-
-    PACKET = "packet"  # each packet on its own
-    SEGMENT = "segment"  # one TCP segment at a time, in order
-    TCP = "tcp"  # the reassembled TCP stream
-    TLS_RECORD = "tls-record"  # the TCP stream, with TLS records joined as well
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,9 +127,38 @@ class Allow:
     """Let the flow pass, and look no further."""
 
 
+Span = tuple[int, int]
+"""The least and the most of a number that is drawn anew each time."""
+
+
 @dataclass(frozen=True, slots=True)
 class Drop:
-    """Drop this frame and the rest of its flow (in_path and residual only)."""
+    """Drop this frame and the rest of its flow (in_path and residual only).
+
+    `after_packets` and `after_bytes` let so much pass before, counted from the frame
+    that the rule struck on, of what `counts` says; `probability` is that of each packet
+    to be lost, and 1 loses all.
+    """
+
+    after_packets: Span | None = None
+    after_bytes: Span | None = None
+    counts: Literal["to_server", "to_client", "both"] = "both"
+    probability: float = 1.0
+
+    @property
+    def at_once(self) -> bool:
+        """Whether nothing more of the flow passes."""
+        after = self.after_packets or self.after_bytes
+        return after is None and self.probability >= 1
+
+
+@dataclass(frozen=True, slots=True)
+class Freeze:
+    """Let the flow run until so many bytes or packets have passed, then drop it."""
+
+    after_bytes: Span | None = None
+    after_packets: Span | None = None
+    counts: Literal["to_server", "to_client", "both"] = "both"
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,18 +166,25 @@ class Reset:
     """Forge TCP resets.
 
     `ttl`, `ip_id` and `window` are what the forged packet carries; None copies the
-    IP TTL of a fresh packet (64), a random id, and a window of zero. `then_drop`
-    also drops the rest of the flow, which only a box in the path can.
+    IP TTL of a fresh packet (64), a random id, and a window of zero; two numbers are
+    the least and the most of a random one. Each of `seq_offsets` adds a reset whose
+    sequence number lies so far ahead. `also` are resets of another look that go with
+    this one; `then_drop` also drops the rest of the flow, which only a box in the path
+    can.
     """
 
     to: Ends = Ends.BOTH
     count: int = 1
-    ttl: int | None = None
-    ip_id: int | None = None
+    ttl: int | Span | Literal["mirror"] | None = None
+    ip_id: int | Span | None = None
     window: int | None = None
     flags: str = "RA"
     delay_seconds: float = 0.0
     then_drop: bool = False
+    payload: bytes = b""
+    dont_fragment: bool = True
+    seq_offsets: tuple[int, ...] = (0,)
+    also: tuple[Reset, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,14 +192,17 @@ class InjectDns:
     """Answer a DNS query with a forged answer.
 
     `addresses` answer A and AAAA queries of their family; `rcode` (for example
-    "NXDOMAIN") answers without addresses.
+    "NXDOMAIN") answers without addresses. `also` are answers of other injectors.
     """
 
     addresses: tuple[Address, ...] = ()
     rcode: str = "NOERROR"
     ttl_seconds: int = 60
-    ip_ttl: int | None = None
-    ip_id: int | None = None
+    ip_ttl: int | Span | Literal["mirror"] | None = None
+    ip_id: int | Span | None = None
+    authoritative: bool = False
+    dont_fragment: bool = True
+    also: tuple[InjectDns, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,15 +219,55 @@ class InjectHttp:
     ttl: int | None = None
     ip_id: int | None = None
     window: int | None = None
+    resets: Ends | None = Ends.SERVER  # who gets a reset after it
 
 
 @dataclass(frozen=True, slots=True)
 class Throttle:
-    """Limit the rate of a flow, of a subscriber, or of all that the rule matches."""
+    """Limit the rate of a flow, of a subscriber, or of all that the rule matches.
+
+    `directions`: "both" share one bucket, "each" has its own, or one alone is slowed.
+    `shaping` holds packets back where policing loses them, for a flow alone, and as
+    long as `queue_seconds` at most.
+    """
 
     kbit_s: int
     burst_kbit: int | None = None
     per: Literal["flow", "subscriber", "rule"] = "flow"
+    directions: Literal["both", "each", "to_server", "to_client"] = "both"
+    shaping: bool = False
+    queue_seconds: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Delay:
+    """Hold each packet of the flow back for so long."""
+
+    seconds: float
+    to_server: bool = True
+    to_client: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Redirect:
+    """Lead the flow to another server, which answers in the first one's name.
+
+    A port of None is the one that the client asked for. A flow of the other IP version
+    stays where it is.
+    """
+
+    to: Address
+    port: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Note the flow for the operator, and go on with the next rule."""
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """Hand the server to the active prober, and go on with the next rule."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,18 +275,36 @@ class Shutdown:
     """Carry nothing that the rule matches, in either direction."""
 
 
-Action = Allow | Drop | Reset | InjectDns | InjectHttp | Throttle | Shutdown
+Action = (
+    Allow
+    | Drop
+    | Freeze
+    | Reset
+    | InjectDns
+    | InjectHttp
+    | Throttle
+    | Delay
+    | Redirect
+    | Record
+    | Probe
+    | Shutdown
+)
+
+Width = Literal["client", "server", "2-tuple", "3-tuple", "4-tuple"]
+"""How much of a flow's ends a block or a switch entry goes by."""
 
 
 @dataclass(frozen=True, slots=True)
 class Residual:
     """How long, and for whom, blocking goes on after a rule has struck.
 
-    `key` is what later packets are compared by: 2-tuple (client address, server
-    address), 3-tuple (and server port), 4-tuple (and client port).
+    `key` is what later packets are compared by: the client's or the server's address
+    alone, 2-tuple (client address, server address), 3-tuple (and server port), 4-tuple
+    (and client port). `seconds` up to `most_seconds` are drawn where it is given.
+    `needs_data` resets only packets that carry some.
     """
 
-    key: Literal["2-tuple", "3-tuple", "4-tuple"]
+    key: Width
     seconds: float
     rearm: bool = False  # a packet that meets the block starts its time again
     to_server: bool = True
@@ -221,32 +312,48 @@ class Residual:
     mechanism: Literal["drop", "reset"] = "drop"
     onset_seconds: float = 0.0
     probability: float = 1.0
+    most_seconds: float | None = None
+    needs_data: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Hours:
+    """When a rule is in force, by the scenario's clock in UTC.
+
+    Days count from Monday, 0. `start` and `end` are seconds of the day; a stretch that
+    ends before it starts goes on past midnight, and belongs to the day it starts on.
+    """
+
+    start: int = 0
+    end: int = 86_400
+    days: frozenset[int] = frozenset(range(7))
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """Under what load a rule is in force, in flows that the box remembers."""
+
+    at_least: int = 0
+    below: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """When the condition holds, do this."""
+    """When the condition holds, do this; for a flow in `probability` of all cases."""
 
     name: str
     source: Source
     when: Condition | None  # None: every frame
     then: Action
     residual: Residual | None = None
+    hours: Hours | None = None
+    load: Load | None = None
+    probability: float = 1.0
 
-
-@dataclass(frozen=True, slots=True)
-class StackModel:
-    """How a box follows connections, apart from what it looks for in them."""
-
-    grade: Grade = Grade.TLS_RECORD
-    needs_syn: bool = True
-    checks_checksum: bool = True
-    inspect_bytes: int = 16_384  # one TLS record at its largest (RFC 8446, 5.1)
-    inspect_packets: int = 64
-    max_flows: int = 1_000_000
-    when_full: Literal["open", "closed"] = "open"
-    idle_seconds: float = 120.0
-    reads_quic: bool = False  # opens QUIC's Initials: `tls.` keys hold of them too
+    @property
+    def always(self) -> bool:
+        """Whether the rule is in force at all times, and for every flow."""
+        return self.hours is None and self.load is None and self.probability >= 1
 
 
 class OwnRecogniser(Protocol):
@@ -267,3 +374,4 @@ class Policy:
     stack: StackModel = field(default_factory=StackModel)
     rules: tuple[Rule, ...] = ()
     recognisers: tuple[OwnRecogniser, ...] = ()
+    signatures_as_of: date = date.max  # nothing newer is known to the box

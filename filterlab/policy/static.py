@@ -63,8 +63,11 @@ def static_drops(policy: Policy) -> list[StaticDrop]:
         return []
     drops: list[StaticDrop] = []
     for rule in policy.rules:
-        if not isinstance(rule.then, Drop | Shutdown) or rule.residual is not None:
+        then = rule.then
+        if not isinstance(then, Drop | Shutdown) or rule.residual is not None:
             break
+        if not rule.always or (isinstance(then, Drop) and not then.at_once):
+            break  # the engine must see who it is for, and when
         matches = _matches(rule.when)
         if matches is None:
             break

@@ -7,50 +7,36 @@ answer in a protocol that the rule's condition does not speak of.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Literal, cast
 
 from filterlab.inspection.fields import FIELDS
 from filterlab.policy.position import inability
 from filterlab.policy.rules import (
-    Action,
-    Allow,
     Condition,
-    Drop,
-    Ends,
     Grade,
-    InjectDns,
-    InjectHttp,
     Policy,
     Position,
-    Reset,
+    Probe,
+    Record,
+    Redirect,
     Residual,
     Rule,
-    Shutdown,
-    StackModel,
-    Throttle,
+    Width,
 )
 from filterlab.scenario import source
 from filterlab.scenario.conditions import ConditionReader, fields_of
 from filterlab.scenario.item import validate
 from filterlab.scenario.plugins import plugins
-from filterlab.scenario.policyfile import (
-    PolicyFile,
-    ResidualText,
-    RuleText,
-    StackText,
-    Then,
-)
+from filterlab.scenario.policyfile import PolicyFile, ResidualText, RuleText
 from filterlab.scenario.problem import BadInput, listed, quoted
 from filterlab.scenario.source import Document
 
-_Key = Literal["2-tuple", "3-tuple", "4-tuple"]
 _Mechanism = Literal["drop", "reset"]
-_Per = Literal["flow", "subscriber", "rule"]
 
 # What a resolver can do; what the other positions can is for `inability` to say.
-_RESOLVER_CAN = frozenset({"allow", "inject_dns"})
+_RESOLVER_CAN = frozenset({"allow", "inject_dns", "record"})
 # An answer must be in the protocol of the question that the condition found.
 _FOLLOWS = {"inject_dns": "dns", "inject_http": "http"}
 
@@ -100,8 +86,18 @@ def _policy(file: PolicyFile, document: Document, path: Path) -> Policy:
             when = reader.read((*written.path, "when"))
         name = written.name or f"rule {index + 1}"
         residual = None if written.residual is None else _residual(written.residual)
-        rule = Rule(name, written.where, when, _action(written.then), residual)
+        rule = Rule(
+            name,
+            written.where,
+            when,
+            written.then.action(),
+            residual,
+            None if written.schedule is None else written.schedule.hours(),
+            None if written.load is None else written.load.load(),
+            written.probability,
+        )
         _check(document, position, written, rule)
+        _check_reading(document, file, written, rule)
         # A condition that could not be read is not one that holds for every frame.
         if when is not None or "when" not in written.model_fields_set:
             _check_reach(document, written, rule, rules)
@@ -111,9 +107,10 @@ def _policy(file: PolicyFile, document: Document, path: Path) -> Policy:
         title=file.title,
         source=document.where(()),
         position=position,
-        stack=_stack(file.stack),
+        stack=file.stack.model(),
         rules=tuple(rules),
         recognisers=plugins(file.recognisers, document, path.parent),
+        signatures_as_of=file.signatures.as_of if file.signatures else date.max,
     )
 
 
@@ -149,6 +146,33 @@ def _check(
         )
 
 
+def _check_reading(
+    document: Document, file: PolicyFile, written: RuleText, rule: Rule
+) -> None:
+    """What the box, as it reads, can never find, or only when it is too late."""
+    fields = fields_of(rule.when)
+    if isinstance(rule.then, Redirect):
+        late = sorted(key for key in fields if FIELDS[key].recogniser is not None)
+        if late:
+            document.complain(
+                "cannot-follow",
+                (*written.path, "then"),
+                "a flow is redirected from its first packet on, but the condition "
+                f"asks about {listed(late, 'and')}, which is known later",
+                expected="addresses, protocols and ports in 'when'",
+            )
+    grade = Grade(file.stack.grade)
+    if "tcp.payload" in fields and grade not in (Grade.PACKET, Grade.SEGMENT):
+        document.complain(
+            "cannot-follow",
+            (*written.path, "when"),
+            f"the condition asks about tcp.payload, but a box of grade {grade.value} "
+            "puts segments together",
+            on_key=True,
+            help="stack: segment reads each on its own",
+        )
+
+
 def _check_reach(
     document: Document, written: RuleText, rule: Rule, earlier: list[Rule]
 ) -> None:
@@ -162,6 +186,9 @@ def _check_reach(
             )
             break
     for other in earlier:
+        # Rules that let others go on, or are in force at times, take nothing away.
+        if not other.always or isinstance(other.then, Record | Probe):
+            continue
         if other.when is None or other.when == rule.when:
             why = "every frame" if other.when is None else "the same frames"
             document.complain(
@@ -174,49 +201,12 @@ def _check_reach(
             break
 
 
-def _action(then: Then) -> Action:
-    if then.drop is not None:
-        return Drop()
-    if then.shutdown is not None:
-        return Shutdown()
-    if (reset := then.reset) is not None:
-        return Reset(
-            to=Ends(reset.to),
-            count=reset.count,
-            ttl=reset.ttl,
-            ip_id=reset.ip_id,
-            window=reset.window,
-            flags=reset.flags,
-            delay_seconds=reset.delay,
-            then_drop=reset.then_drop,
-        )
-    if (dns := then.inject_dns) is not None:
-        return InjectDns(
-            addresses=tuple(a for a in (dns.a, dns.aaaa) if a is not None),
-            rcode=dns.rcode,
-            ttl_seconds=round(dns.ttl),
-            ip_ttl=dns.ip_ttl,
-            ip_id=dns.ip_id,
-        )
-    if (http := then.inject_http) is not None:
-        return InjectHttp(
-            # RFC 9110, 15.4.3 and 15.5.4: a redirect, or a page that refuses.
-            status=http.status or (302 if http.location is not None else 403),
-            location=http.location,
-            body=http.body or "",
-            ttl=http.ttl,
-            ip_id=http.ip_id,
-            window=http.window,
-        )
-    if (throttle := then.throttle) is not None:
-        return Throttle(throttle.rate, throttle.burst, cast(_Per, throttle.per))
-    return Allow()
-
-
 def _residual(written: ResidualText) -> Residual:
     return Residual(
-        key=cast(_Key, written.key),
-        seconds=written.seconds,
+        key=cast(Width, written.key),
+        seconds=written.seconds[0],
+        most_seconds=None if len(set(written.seconds)) == 1 else written.seconds[1],
+        needs_data=written.needs_data,
         rearm=written.rearm,
         to_server=written.to_server,
         to_client=written.to_client,
@@ -224,13 +214,3 @@ def _residual(written: ResidualText) -> Residual:
         onset_seconds=written.onset,
         probability=written.probability,
     )
-
-
-def _stack(written: StackText) -> StackModel:
-    """The stack model; what the file leaves out is as the model has it."""
-    given = {
-        {"idle": "idle_seconds", "quic": "reads_quic"}.get(key, key): value
-        for key in written.model_fields_set
-        if (value := getattr(written, key)) is not None
-    }
-    return replace(StackModel(), **(given | {"grade": Grade(written.grade)}))

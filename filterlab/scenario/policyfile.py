@@ -8,20 +8,19 @@ those of the recognisers.
 from __future__ import annotations
 
 import re
-from http import HTTPStatus
+from datetime import date
 from typing import Annotated, Any, Self
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from filterlab.inspection.fields import FIELDS
-from filterlab.policy.rules import Ends, Grade, Position
+from filterlab.policy.rules import Hours, Load, Position
+from filterlab.scenario.actionfile import Then
 from filterlab.scenario.item import Item
 from filterlab.scenario.plugins import PluginText
-from filterlab.scenario.problem import did_you_mean, listed, one_of, quoted
 from filterlab.scenario.schema import Reference
+from filterlab.scenario.stackfile import StackText
 from filterlab.scenario.values import (
-    IpAddress,
-    KbitS,
     Reads,
     Seconds,
     Share,
@@ -35,26 +34,7 @@ from filterlab.scenario.values import (
     word_of,
 )
 
-ACTIONS = (
-    "allow",
-    "drop",
-    "reset",
-    "inject_dns",
-    "inject_http",
-    "throttle",
-    "shutdown",
-)
-# RFC 1035, 4.1.1, by the names of IANA's registry of DNS response codes.
-RCODES = ("NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED")
-_REDIRECTS = {301, 302, 303, 307, 308}  # RFC 9110, 15.4
-
-
-def _flags(value: Any) -> str:
-    # The letters of tcpdump and scapy for the TCP flags of RFC 9293, 3.1.
-    flags = text(value).upper()
-    if not re.fullmatch("[FSRPAUEC]+", flags) or len(set(flags)) != len(flags):
-        raise Unreadable("TCP flags by their letters, such as RA")
-    return flags
+DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
 def _bare_seconds(value: Any) -> float:
@@ -63,149 +43,99 @@ def _bare_seconds(value: Any) -> float:
     return seconds(f"{written}s" if written.isdigit() else written)
 
 
-Octet = Annotated[int, whole_number(1, 255, "a time to live")]
-IpId = Annotated[int, whole_number(0, 65535, "an IP identification")]
-Window = Annotated[int, whole_number(0, 65535, "a window")]
+def _some_seconds(value: Any) -> tuple[float, float]:
+    """A duration, or two: the least and the most of a random one."""
+    if not isinstance(value, list):
+        return _bare_seconds(value), _bare_seconds(value)
+    if len(value) != 2:
+        raise Unreadable("a duration, or two of them: [least, most]")
+    least, most = map(_bare_seconds, value)
+    if least > most:
+        raise Unreadable("the shorter time first", says="runs backwards")
+    return least, most
 
 
-class Forged(Item):
-    """What the headers of a forged packet carry."""
-
-    ttl: Octet | None = None
-    ip_id: IpId | None = None
-    window: Window | None = None
-
-
-class ResetText(Forged):
-    """Forged TCP resets."""
-
-    to: Annotated[str, word_of(*Ends)] = Ends.BOTH.value
-    count: Annotated[int, whole_number(1, 10)] = 1
-    flags: Annotated[str, Reads(_flags)] = "RA"
-    delay: Seconds = 0.0
-    then_drop: Truth = False
+def _time_of_day(value: Any) -> int:
+    found = re.fullmatch(r"(\d{1,2}):(\d{2})", text(value), re.ASCII)
+    if found is None or int(found[1]) > 24 or int(found[2]) > 59:
+        raise Unreadable("a time of day such as 22:00")
+    time = int(found[1]) * 3600 + int(found[2]) * 60
+    if time > 86_400:
+        raise Unreadable("a time of day, up to 24:00")
+    return time
 
 
-class InjectDnsText(Item):
-    """A forged DNS answer: addresses, or a response code."""
-
-    a: IpAddress | None = None
-    aaaa: IpAddress | None = None
-    rcode: Annotated[str, word_of(*RCODES)] = "NOERROR"
-    ttl: Seconds = 60.0
-    ip_ttl: Octet | None = None
-    ip_id: IpId | None = None
-
-    @model_validator(mode="after")
-    def _families(self) -> Self:
-        for key, address, version in (("a", self.a, 4), ("aaaa", self.aaaa, 6)):
-            if address is not None and address.version != version:
-                says = f"has an IPv{address.version} address as {quoted(key)}"
-                raise Unreadable(f"an IPv{version} address", says=says)
-        if (self.a or self.aaaa) and self.rcode != "NOERROR":
-            says = "has addresses and a response code"
-            raise Unreadable("one of them", says=says, kind="one-of")
-        return self
+def _day(value: Any) -> date:
+    try:
+        return date.fromisoformat(text(value))
+    except ValueError as why:
+        if isinstance(why, Unreadable):
+            raise
+        raise Unreadable("a date such as 2020-08-01") from None
 
 
-class InjectHttpText(Forged):
-    """A forged HTTP response: a redirect or a page."""
+_Time = Annotated[int, Reads(_time_of_day, type="string", examples=["22:00"])]
+_Count = Annotated[int, whole_number(1, 100_000_000, "a number of flows")]
 
-    status: Annotated[int, whole_number(200, 599, "an HTTP status")] | None = None
-    location: Words | None = None
-    body: Words | None = None
+
+class ScheduleText(Item):
+    """When a rule is in force, by the scenario's clock (UTC)."""
+
+    start: _Time = Field(0, alias="from")
+    end: _Time = Field(86_400, alias="to")
+    days: Annotated[
+        tuple[Annotated[str, word_of(*DAYS)], ...], BeforeValidator(one_or_more)
+    ] = DAYS
 
     @model_validator(mode="after")
-    def _redirect(self) -> Self:
-        if self.location is not None and (self.status or 302) not in _REDIRECTS:
-            expected = one_of(str(code) for code in sorted(_REDIRECTS))
-            raise Unreadable(expected, says="redirects with another status")
-        if self.location is None and self.status in _REDIRECTS:
-            name = HTTPStatus(self.status).phrase.lower()
-            says = f"answers {self.status} ({name}), but goes nowhere"
-            raise Unreadable("'location' beside it", says=says)
+    def _some_time(self) -> Self:
+        if self.start == self.end:
+            raise Unreadable("two different times", says="ends when it begins")
         return self
 
-
-class ThrottleText(Item):
-    """A limit of rate."""
-
-    rate: KbitS
-    burst: KbitS | None = None
-    per: Annotated[str, word_of("flow", "subscriber", "rule")] = "flow"
+    def hours(self) -> Hours:
+        """The value that the engine works with."""
+        return Hours(self.start, self.end, frozenset(map(DAYS.index, self.days)))
 
 
-class Bare(Item):
-    """An action that needs no more words."""
+class LoadText(Item):
+    """Under what load a rule is in force."""
 
-
-class Then(Item):
-    """One action; the short form is its name alone."""
-
-    allow: Bare | None = None
-    drop: Bare | None = None
-    reset: ResetText | None = None
-    inject_dns: InjectDnsText | None = None
-    inject_http: InjectHttpText | None = None
-    throttle: ThrottleText | None = None
-    shutdown: Bare | None = None
-
-    @classmethod
-    def unfold(cls, value: Any) -> Any:
-        """A bare word is an action with nothing more to say."""
-        if isinstance(value, dict):
-            return {key: part if part != "" else {} for key, part in value.items()}
-        if not isinstance(value, str):
-            return value
-        word = value.strip()
-        if word not in ACTIONS:
-            raise Unreadable(one_of(ACTIONS), did_you_mean(word, ACTIONS))
-        return {word: {}}
+    at_least: _Count | None = None
+    below: _Count | None = None
 
     @model_validator(mode="after")
-    def _one_action(self) -> Self:
-        given = [name for name in ACTIONS if getattr(self, name) is not None]
-        if len(given) != 1:
-            says = f"names {listed(given, 'and')}" if given else "names no action"
-            raise Unreadable(one_of(ACTIONS), says=says, kind="one-of")
+    def _some_load(self) -> Self:
+        if self.at_least is None and self.below is None:
+            expected = "'at_least' or 'below' in it"
+            raise Unreadable(expected, says="names no load", kind="one-of")
+        if self.below is not None and (self.at_least or 0) >= self.below:
+            raise Unreadable("the smaller number first", says="runs backwards")
         return self
 
-    @property
-    def name(self) -> str:
-        """The name of the action."""
-        return next(name for name in ACTIONS if getattr(self, name) is not None)
+    def load(self) -> Load:
+        """The value that the engine works with."""
+        return Load(self.at_least or 0, self.below)
+
+
+class SignaturesText(Item):
+    """What the box knows of protocols."""
+
+    as_of: Annotated[date, Reads(_day, type="string", format="date")]
 
 
 class ResidualText(Item):
     """How blocking goes on after a rule has struck."""
 
-    key: Annotated[str, word_of("2-tuple", "3-tuple", "4-tuple")]
-    seconds: Annotated[float, Reads(_bare_seconds)]
+    key: Annotated[str, word_of("client", "server", "2-tuple", "3-tuple", "4-tuple")]
+    seconds: Annotated[tuple[float, float], Reads(_some_seconds)]
+    needs_data: Truth = False
     rearm: Truth = False
     to_server: Truth = True
     to_client: Truth = True
     mechanism: Annotated[str, word_of("drop", "reset")] = "drop"
     onset: Seconds = 0.0
     probability: Share = 1.0
-
-
-class StackText(Item):
-    """How a box follows connections; the short form is its grade."""
-
-    grade: Annotated[str, word_of(*Grade)] = Grade.TLS_RECORD.value
-    needs_syn: Truth | None = None
-    checks_checksum: Truth | None = None
-    inspect_bytes: Annotated[int, whole_number(1, 10_000_000)] | None = None
-    inspect_packets: Annotated[int, whole_number(1, 1_000_000)] | None = None
-    max_flows: Annotated[int, whole_number(1, 100_000_000)] | None = None
-    when_full: Annotated[str, word_of("open", "closed")] | None = None
-    idle: Seconds | None = None
-    quic: Truth | None = None
-
-    @classmethod
-    def unfold(cls, value: Any) -> Any:
-        """A bare word is the grade."""
-        return {"grade": value} if isinstance(value, str) else value
 
 
 # Conditions hold conditions; pydantic has no model to refer to, so it comes by itself.
@@ -228,6 +158,9 @@ class RuleText(Item):
     when: Annotated[Any, WithJsonSchema({"title": "Condition"})] = None
     then: Then
     residual: ResidualText | None = None
+    schedule: ScheduleText | None = None
+    load: LoadText | None = None
+    probability: Share = 1.0
 
 
 class PolicyFile(Item):
@@ -241,4 +174,5 @@ class PolicyFile(Item):
     position: Annotated[str, word_of(*Position)] = Position.IN_PATH.value
     stack: StackText = Field(default_factory=StackText)
     recognisers: dict[str, PluginText] = Field(default_factory=dict)
+    signatures: SignaturesText | None = None
     rules: list[RuleText] = Field(default_factory=list)

@@ -130,6 +130,23 @@ def whole(least: int, most: int, what: str = "") -> Callable[[Any], int]:
     return read
 
 
+def span(read: Callable[[Any], int], expected: str) -> Callable[[Any], tuple[int, int]]:
+    """A reader of one number, or of two: the least and the most of a random one."""
+
+    def reader(value: Any) -> tuple[int, int]:
+        if not isinstance(value, list):
+            number = read(value)
+            return number, number
+        if len(value) != 2:
+            raise Unreadable(f"{expected}, or two of them: [least, most]")
+        least, most = map(read, value)
+        if least > most:
+            raise Unreadable("the smaller number first", says="runs backwards")
+        return least, most
+
+    return reader
+
+
 def decimal(least: float, most: float, what: str = "") -> Callable[[Any], float]:
     """A reader of numbers within bounds."""
     expected = f"{what or 'a number'} from {least:g} to {most:g}"

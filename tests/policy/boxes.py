@@ -63,9 +63,10 @@ def rule(
     then: Action,
     residual: Residual | None = None,
     name: str = "list",
+    **more: Any,
 ) -> Rule:
     """One rule."""
-    return Rule(name, SOURCE, when, then, residual)
+    return Rule(name, SOURCE, when, then, residual, **more)
 
 
 def box(

@@ -350,25 +350,6 @@ def test_reset_follows_data_that_came_early() -> None:
     assert injected(said)[0][1].seq == start + len(whole)
 
 
-@settings(max_examples=60, deadline=None)
-@given(st.data(), st.sampled_from([Grade.TCP, Grade.TLS_RECORD]))
-def test_segmentation_never_changes_the_verdict(
-    data: st.DataObject, grade: Grade
-) -> None:
-    name = data.draw(st.sampled_from([b"blocked.example", b"other.example"]))
-    text = hello(name) if grade is Grade.TCP else hello_in_records(20, name)
-    cuts = sorted(data.draw(st.sets(st.integers(1, len(text) - 1), max_size=8)))
-    spans = list(zip([0, *cuts], [*cuts, len(text)], strict=True))
-    order = data.draw(st.permutations(spans + data.draw(st.permutations(spans))))
-    engine, talk = box(rule(SNI, Drop()), grade=grade), Talk()
-    opened(engine, talk)
-    said: list[Effect] = []
-    for low, high in order:
-        frame = talk.tcp(text[low:high], "PA", talk.seq + low, talk.ack)
-        said += engine.receive(frame, 0.0, IN)
-    assert (DropFrame() in said) is (name == b"blocked.example")
-
-
 @settings(max_examples=200, deadline=None)
 @given(st.lists(st.tuples(st.binary(max_size=40), st.integers(0, 90)), max_size=6))
 def test_never_raises(mutations: list[tuple[bytes, int]]) -> None:

@@ -26,10 +26,10 @@ class Tool:
 
 
 def _national(parameters: Mapping[str, Scalar]) -> Layout:
-    isps = int(parameters.get("isps", 3))
-    if isps < 1:
+    isps = parameters.get("isps", 3)
+    if not 1 <= float(isps) <= 32:
         raise ValueError(f"isps is {isps}; it can be 1 to 32")
-    places = [*(f"isp{i + 1}" for i in range(isps)), "home", "abroad"]
+    places = [*(f"isp{i + 1}" for i in range(int(isps))), "home", "abroad"]
     return Layout(places, ["beltelecom", "ntec"])
 
 

@@ -44,10 +44,11 @@ class Tls:
         "proxies and REALITY"
     )
 
-    __slots__ = ("_at", "_hello", "_joins", "_raw", "_record_ends")
+    __slots__ = ("_at", "_hello", "_joins", "_raw", "_reading", "_record_ends")
 
     def __init__(self, transport: int, reading: Reading) -> None:
         self._joins = reading.joins_records
+        self._reading = reading
         self._raw = bytearray()
         self._at = 0  # up to here, raw bytes have been taken into the hello
         self._record_ends = 0  # where the current record ends in the raw bytes
@@ -65,15 +66,24 @@ class Tls:
 
     def conclude(self) -> Finding | Answer:
         """What the extensions say that are there in whole."""
-        if len(self._hello) < MESSAGE_HEADER:
+        if len(self._hello) < MESSAGE_HEADER or not self._reading.cut_hello:
+            return NOT_MINE
+        if self._record_ends and not self._reading.cut_record and not self._fits():
             return NOT_MINE
         return self._read(complete=False)
+
+    def _fits(self) -> bool:
+        """Whether the first record is long enough for the hello that it begins."""
+        length = int.from_bytes(self._hello[1:MESSAGE_HEADER], "big")
+        return self._record_ends >= RECORD_HEADER + MESSAGE_HEADER + length
 
     def _records(self) -> Finding | Answer:
         raw = self._raw
         while True:
             if self._at == self._record_ends:  # a record header comes next
                 if self._record_ends and not self._joins:
+                    if not self._reading.cut_record:
+                        return NOT_MINE
                     return self._read(complete=False)
                 if not may_be_header(raw[self._at : self._at + RECORD_HEADER]):
                     return NOT_MINE
@@ -106,7 +116,7 @@ class Tls:
             body = body[: int.from_bytes(held[1:MESSAGE_HEADER], "big")]
         fields: dict[str, tuple[str, ...]] = {}
         try:
-            read_client_hello(body, Carrier.TCP, fields)
+            read_client_hello(body, Carrier.TCP, fields, self._reading.keeps_dot)
         except ShortError:
             return NOT_MINE if complete or not fields else Finding("tls", fields)
         return Finding("tls", fields)

@@ -1,0 +1,61 @@
+"""How a box follows TCP connections under its stack model: one at a time, or by hosts.
+
+Some boxes forget all that they know of two hosts at a reset between any of their ports
+(the sixth laboratory censor of Geneva does): such a reset is remembered by hosts, and a
+flow that is older than it is left alone.
+"""
+
+from __future__ import annotations
+
+from filterlab.inspection.packet import Packet
+from filterlab.inspection.tracking import Place, Step, Tracker
+from filterlab.policy.case import Case
+from filterlab.policy.stack import Grade, StackModel
+
+_MOST_HOSTS = 100_000  # pairs; the oldest are forgotten first
+
+
+class Following:
+    """A box's tracker, and what resets have torn down by hosts."""
+
+    def __init__(self, tracker: Tracker) -> None:
+        self._tracker = tracker
+        self._by_hosts = tracker.tears_by_hosts
+        self._torn: dict[frozenset[bytes], int] = {}  # hosts: count of frames
+
+    def note(self, packet: Packet, frame: int) -> None:
+        """See a packet of a flow that is not read."""
+        if not self._by_hosts or not self._tracker.tears_hosts(packet):
+            return
+        hosts = frozenset((packet.src, packet.dst))
+        self._torn.pop(hosts, None)
+        self._torn[hosts] = frame
+        if len(self._torn) > _MOST_HOSTS:
+            del self._torn[next(iter(self._torn))]
+
+    def meet(self, case: Case, place: Place, frame: int) -> Step:
+        """What the box does with a packet of a flow that it follows."""
+        packet = case.packet
+        step = self._tracker.meet(place, packet, case.from_client, case.chance)
+        if self._by_hosts:
+            self.note(packet, frame)
+            hosts = frozenset((packet.src, packet.dst))
+            if self._torn.get(hosts, -1) >= place.began:
+                return Step.FORGET
+        return step
+
+
+def following_for(stack: StackModel) -> Following | None:
+    """How the box follows TCP; None if its streams alone do what it does."""
+    keeps_order = stack.grade is not Grade.PACKET
+    tracker = Tracker(
+        stack.teardown + stack.resync,
+        stack.needs_syn_ack,
+        stack.checks_seq and not keeps_order,
+        stack.checks_ack,
+        stack.hops,
+        stack.options,
+    )
+    if tracker == Tracker(checks_ack=stack.checks_ack):
+        return None
+    return Following(tracker)
