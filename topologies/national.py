@@ -83,9 +83,12 @@ class National(_Topo):
 
     @staticmethod
     def _whole(name, value, least, most):
-        number = int(value)
+        try:
+            number = int(value)
+        except (ValueError, OverflowError):
+            number = least - 1
         if not least <= number <= most:
-            raise ValueError(f"{name} is {number}; it can be {least} to {most}")
+            raise ValueError(f"{name} is {value}; it can be {least} to {most}")
         return number
 
     def _subscribers(self, sizes):
@@ -93,8 +96,11 @@ class National(_Topo):
             sizes = [sizes]
         elif isinstance(sizes, str):
             sizes = sizes.replace("+", ",").split(",")
-        millions = [float(size) for size in sizes]
-        if not millions or min(millions) <= 0:
+        try:
+            millions = [float(size) for size in sizes]
+        except ValueError:
+            millions = []
+        if not millions or not 0 < min(millions) <= max(millions) < 10_000:
             raise ValueError("sizes are millions of subscribers, each more than zero")
         millions += [millions[-1]] * self.isps
         return [round(size * 1_000_000) for size in millions[: self.isps]]
@@ -106,7 +112,9 @@ class National(_Topo):
         for turn, gateway in enumerate(gateways):
             if isinstance(gateway, str):
                 name, _, listed = gateway.partition(":")
-                own = [int(isp) for isp in listed.split("+")] if listed else []
+                own = [
+                    self._whole("ISP", isp, 1, 32) for isp in listed.split("+") if isp
+                ]
             else:
                 name, own = gateway["name"], [int(i) for i in gateway.get("isps", ())]
             own = own or [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import inf
 from typing import Any
 
 from filterlab.lab.topology import load_topology
@@ -26,12 +27,24 @@ def topology_facts() -> dict[str, TopologyFacts]:
 
 
 def _facts(name: str) -> TopologyFacts:
+    known = load_topology(name).PARAMETERS
+
     def layout(parameters: Mapping[str, Scalar]) -> Layout:
+        for parameter, value in parameters.items():
+            _check_number(parameter, value, *known[parameter])
         topo = lay_out(name, parameters, {})
         exchanges = [n for n in topo.switches() if _role(topo, n) == "exchange"]
         return Layout(tuple(topo.places), tuple(exchanges))
 
-    return TopologyFacts(tuple(load_topology(name).PARAMETERS), layout)
+    return TopologyFacts(tuple(known), layout)
+
+
+def _check_number(name: str, value: Scalar, default: Scalar, meaning: str) -> None:
+    """Raise ValueError where a number is wanted (by its default) and none is given."""
+    if isinstance(default, str):
+        return
+    if isinstance(value, str) or not 0 <= value < inf:
+        raise ValueError(f"{name} is {value}, and should be a number: {meaning}")
 
 
 def _role(topo: Any, node: str) -> str:

@@ -27,7 +27,7 @@ class Tool:
 
 def _national(parameters: Mapping[str, Scalar]) -> Layout:
     isps = parameters.get("isps", 3)
-    if not 1 <= float(isps) <= 32:
+    if not str(isps).isdigit() or not 1 <= int(isps) <= 32:
         raise ValueError(f"isps is {isps}; it can be 1 to 32")
     places = [*(f"isp{i + 1}" for i in range(int(isps))), "home", "abroad"]
     return Layout(places, ["beltelecom", "ntec"])
