@@ -209,7 +209,7 @@ class Engine:
             return met
         judged = self._judge(flow, now)
         if judged is Verdict.UNDECIDED:  # its checksum has been looked at
-            notes = self._notes(flow, now)
+            notes = self._notes(flow, now) if self._aside else []
             if flow.place is not None:
                 return self._follow(case, flow.place, now) + notes
             return self._read(case, now) + notes
@@ -322,7 +322,7 @@ class Engine:
         self, judged: ReadyRule | Literal[Verdict.ALLOW], case: Case, now: float
     ) -> list[Effect]:
         flow = case.flow
-        notes = self._notes(flow, now)
+        notes = self._notes(flow, now) if self._aside else []
         if isinstance(judged, ReadyRule):
             effects = self._strike(judged, case, now)
         else:
@@ -335,7 +335,7 @@ class Engine:
         if self._hours:
             flow.until = now + next_change(self._hours, now)
             effects = [until(effect, flow.until - now) for effect in effects]
-        return effects + notes
+        return effects + notes if notes else effects
 
     def _strike(self, struck: ReadyRule, case: Case, now: float) -> list[Effect]:
         rule, flow = struck.rule, case.flow
