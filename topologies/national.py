@@ -100,7 +100,7 @@ class National(_Topo):
             millions = [float(size) for size in sizes]
         except ValueError:
             millions = []
-        if not millions or not 0 < min(millions) <= max(millions) < 10_000:
+        if not millions or not all(0 < size < 10_000 for size in millions):
             raise ValueError("sizes are millions of subscribers, each more than zero")
         millions += [millions[-1]] * self.isps
         return [round(size * 1_000_000) for size in millions[: self.isps]]
