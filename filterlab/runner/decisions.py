@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import json
+import threading
 from pathlib import Path
 from typing import Any
 
 
 class DecisionReader:
-    """The lines of `decisions.jsonl` as they come; a line's place is its index."""
+    """The lines of `decisions.jsonl` as they come; a line's place is its index.
+
+    Several threads may read, one for each probe.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._offset = 0
+        self._reading = threading.Lock()
         self.lines: list[dict[str, Any]] = []
 
     def read(self) -> list[dict[str, Any]]:
         """All decisions so far, with those that came since the last call."""
         if self._path.exists():
-            with self._path.open("rb") as file:
+            with self._reading, self._path.open("rb") as file:
                 file.seek(self._offset)
                 for line in file:
                     if not line.endswith(b"\n"):

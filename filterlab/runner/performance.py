@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import Any, Protocol, TypeVar
 
+from filterlab.lab.clock import NotInTime, wait_for
 from filterlab.probes.outcome import Outcome, judge
 from filterlab.probes.result import ProbeResult
 from filterlab.report.cell import Attempt, Cell
@@ -16,6 +17,10 @@ from filterlab.runner.stage import Stage
 from filterlab.scenario.timeline import Phase
 
 T = TypeVar("T")
+
+# A line of decisions.jsonl follows its effects within a millisecond, on a machine that
+# is not so busy that nothing can be told anyway.
+DECIDED_WITHIN_SECONDS = 1.0
 
 
 class Audience(Protocol):
@@ -121,13 +126,34 @@ class Performance:
         control: Attempt,
         first_decision: int,
     ) -> Attempt:
-        outcome = self._judge(planned, result, control, first_decision, None)
+        outcome = self._told(planned, result, control, first_decision)
         if outcome.outcome != "ok" and not self._alive(planned):
             outcome = self._judge(planned, result, control, first_decision, False)
         rule = None
         if outcome.rule is not None and outcome.decisions:
             rule = self.decided.lines[outcome.decisions[0]]["rule"]
         return Attempt(result, outcome, rule)
+
+    def _told(
+        self,
+        planned: PlannedProbe,
+        result: ProbeResult,
+        control: Attempt,
+        first_decision: int,
+    ) -> Outcome:
+        """The judgement, once what explains it has been written down.
+
+        An exchange acts first and writes afterwards, so a probe can be quicker.
+        """
+
+        def explained() -> Outcome | None:
+            outcome = self._judge(planned, result, control, first_decision, None)
+            unexplained = outcome.outcome == "unknown" and not result.broken
+            return None if unexplained else outcome
+
+        with suppress(NotInTime):
+            return wait_for("the decision", explained, DECIDED_WITHIN_SECONDS)
+        return self._judge(planned, result, control, first_decision, None)
 
     def _judge(
         self,
