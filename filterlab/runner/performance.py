@@ -151,9 +151,11 @@ class Performance:
             unexplained = outcome.outcome == "unknown" and not result.broken
             return None if unexplained else outcome
 
-        with suppress(NotInTime):
-            return wait_for("the decision", explained, DECIDED_WITHIN_SECONDS)
-        return self._judge(planned, result, control, first_decision, None)
+        try:
+            told = wait_for("the decision", explained, DECIDED_WITHIN_SECONDS)
+        except NotInTime:
+            told = None
+        return told or self._judge(planned, result, control, first_decision, None)
 
     def _judge(
         self,
