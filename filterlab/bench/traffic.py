@@ -67,6 +67,18 @@ class Ends:
         self._seq[mine] += len(data) + bool(flags & (SYN | FIN))
         return _frame(src, dst, TCP, head + data, 16)
 
+    def sent(self, up: bool) -> int:
+        """The sequence number that one end comes to next."""
+        return self._seq[0 if up else 1]
+
+    def tcp_at(self, seq: int, data: bytes, up: bool) -> bytes:
+        """A segment of one end out of turn."""
+        mine = 0 if up else 1
+        kept, self._seq[mine] = self._seq[mine], seq
+        frame = self.tcp(data, up, PSH | ACK)
+        self._seq[mine] = kept
+        return frame
+
     def udp(self, data: bytes, up: bool) -> bytes:
         """A datagram of one end."""
         src, sport, dst, dport = self._direction(up)

@@ -9,6 +9,8 @@ wrap around (RFC 9293, 3.4).
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
+
 _HALF = 0x80000000
 _MASK = 0xFFFFFFFF
 
@@ -48,14 +50,17 @@ class Reassembly:
     With `last_wins`, bytes that came early give way to others in their place.
     """
 
-    __slots__ = ("_early", "_last_wins", "_most_bytes", "next_seq")
+    __slots__ = ("_at", "_early", "_last_wins", "_most_bytes", "_starts", "next_seq")
 
     def __init__(self, most_bytes: int, last_wins: bool = False) -> None:
         self.next_seq: int | None = None
         self._most_bytes = most_bytes
         self._last_wins = last_wins
-        # Ahead of the gap: offset from the first byte missing -> bytes, no overlaps.
+        # Ahead of the gap, by place in the stream, without overlaps. The places are
+        # kept in order: finding one's own must not cost a look at all of them.
+        self._at = 0  # the place of the first byte missing
         self._early: dict[int, bytes] | None = None
+        self._starts: list[int] | None = None
 
     def begin(self, next_seq: int) -> None:
         """A SYN was seen: the first byte of data has this number."""
@@ -65,7 +70,7 @@ class Reassembly:
     def restart(self, next_seq: int) -> None:
         """Go on from here, whatever was expected or held."""
         self.next_seq = next_seq
-        self._early = None
+        self._early = self._starts = None
 
     def push(self, seq: int, data: bytes) -> bytes:
         """The bytes that became readable by this segment, possibly none."""
@@ -80,46 +85,62 @@ class Reassembly:
             offset = 0
         if not data or offset + len(data) > self._most_bytes:
             return b""
-        self._keep(offset, data)
-        return self._read()
-
-    def _keep(self, offset: int, data: bytes) -> None:
-        early = {} if self._early is None else self._early
+        if self._early is None or self._starts is None:
+            self._early, self._starts = {}, []
         if self._last_wins:
-            early = _without(early, offset, offset + len(data))
-        for start in sorted(early):
-            held_end = start + len(early[start])
-            end = offset + len(data)
-            if start >= end:
-                break
-            if held_end <= offset:
-                continue
-            if start > offset:
-                early[offset] = data[: start - offset]
-            data = data[max(0, held_end - offset) :]
-            offset = max(offset, held_end)
-        if data:
-            early[offset] = data
-        self._early = early
+            self._replace(self._at + offset, data, self._early, self._starts)
+        else:
+            self._fill(self._at + offset, data, self._early, self._starts)
+        return self._read(self._early, self._starts)
 
-    def _read(self) -> bytes:
-        early, pieces, at = self._early, [], 0
-        assert early is not None and self.next_seq is not None
-        while (piece := early.pop(at, None)) is not None:
+    def _fill(
+        self, at: int, data: bytes, early: dict[int, bytes], starts: list[int]
+    ) -> None:
+        """Put data where nothing is held yet."""
+        index = bisect_right(starts, at)
+        if index:
+            held_end = starts[index - 1] + len(early[starts[index - 1]])
+            data, at = data[max(0, held_end - at) :], max(at, held_end)
+        while data:
+            following = starts[index] if index < len(starts) else at + len(data)
+            if piece := data[: following - at]:
+                early[at] = piece
+                starts.insert(index, at)
+                index += 1
+            if len(piece) == len(data):
+                return
+            held_end = following + len(early[following])
+            data, at = data[held_end - at :], held_end
+            index += 1
+
+    def _replace(
+        self, at: int, data: bytes, early: dict[int, bytes], starts: list[int]
+    ) -> None:
+        """Put data in the place of whatever is held there."""
+        end = at + len(data)
+        first, last = bisect_right(starts, at), bisect_left(starts, end)
+        if first and starts[first - 1] + len(early[starts[first - 1]]) > at:
+            first -= 1
+        kept = {at: data}
+        for start in starts[first:last]:
+            held = early.pop(start)
+            if start < at:
+                kept[start] = held[: at - start]
+            if start + len(held) > end:
+                kept[end] = held[end - start :]
+        early |= kept
+        starts[first:last] = sorted(kept)
+
+    def _read(self, early: dict[int, bytes], starts: list[int]) -> bytes:
+        pieces: list[bytes] = []
+        begun = self._at
+        while (piece := early.pop(self._at, None)) is not None:
             pieces.append(piece)
-            at += len(piece)
-        if at:
-            self.next_seq = (self.next_seq + at) & _MASK
-            self._early = {start - at: data for start, data in early.items()} or None
+            self._at += len(piece)
+        if pieces:
+            assert self.next_seq is not None
+            self.next_seq = (self.next_seq + self._at - begun) & _MASK
+            del starts[: len(pieces)]
+            if not early:
+                self._early = self._starts = None
         return b"".join(pieces)
-
-
-def _without(held: dict[int, bytes], start: int, end: int) -> dict[int, bytes]:
-    """What is held outside of a stretch."""
-    kept: dict[int, bytes] = {}
-    for at, data in held.items():
-        if at < start:
-            kept[at] = data[: start - at]
-        if at + len(data) > end:
-            kept[max(at, end)] = data[max(0, end - at) :]
-    return kept
