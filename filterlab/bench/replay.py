@@ -75,6 +75,8 @@ def prepare(folder: Path) -> None:
 def _asked() -> Iterator[str]:
     """A condition for each recogniser: what it seldom finds, so that all are asked."""
     for name, recogniser in RECOGNISERS.items():
+        if name == FIELDS["tcp.payload"].recogniser:
+            continue  # a box that puts segments together has no use for it
         for field in FIELDS.values():
             is_open = field.kind in (Kind.NAME, Kind.TEXT) and not field.choices
             if field.recogniser == name and is_open:
