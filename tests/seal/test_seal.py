@@ -42,6 +42,13 @@ def bring_up_and_wait() -> None:
         print("ended gently", flush=True)
 
 
+def command_line(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:  # it has ended
+        return b""
+
+
 class Started:
     """A sealed run, and everything that carries its mark."""
 
@@ -76,18 +83,17 @@ class Started:
         wait_for("the end of all", lambda: not self.alive(), WITHIN_SECONDS)
 
     def unshare(self) -> int:
-        return wait_for(
-            "unshare", lambda: children_of(self.process.pid), WITHIN_SECONDS
-        )[0]
+        """The one that makes the seal; the supervisor's first one is only a trial."""
+
+        def lasting() -> list[int]:
+            below = children_of(self.process.pid)
+            return [pid for pid in below if b"--kill-child" in command_line(pid)]
+
+        return wait_for("unshare", lasting, WITHIN_SECONDS)[0]
 
     def first_process(self) -> int:
-        """Not below one certain unshare: the supervisor's first one is a trial."""
-
-        def shells() -> list[int]:
-            below = children_of(self.process.pid)
-            return [shell for unshare in below for shell in children_of(unshare)]
-
-        return wait_for("the shell", shells, WITHIN_SECONDS)[0]
+        unshare = self.unshare()
+        return wait_for("the shell", lambda: children_of(unshare), WITHIN_SECONDS)[0]
 
     def end(self) -> None:
         self.process.kill()
