@@ -4,7 +4,10 @@ Outside, `run_sealed` starts unshare(1) and stays as its supervisor: util-linux'
 unshare ignores SIGINT and SIGTERM while it waits, so ending it is our business. All
 of the machine hangs from one process that dies with us (PR_SET_PDEATHSIG, prctl(2)),
 with `--kill-child` its first process dies with it, and a pid namespace ends with its
-first process (pid_namespaces(7)): nothing is ever left to clean.
+first process (pid_namespaces(7)): nothing is ever left to clean. One moment is not
+covered by that: unshare's child asks for its signal only after it has been forked. An
+orphan of that moment comes to us, and is ended; and should we be gone as well, it
+finds at its start that nobody holds the other end of its pipe.
 
 Inside, the first process is a shell: it adopts and reaps orphans, which Python as
 pid 1 could not do without taking exit statuses from its own subprocess module.
@@ -15,6 +18,7 @@ from __future__ import annotations
 import ctypes
 import fcntl
 import os
+import select
 import shutil
 import signal
 import socket
@@ -31,7 +35,10 @@ SEAL_VARIABLE = "FILTERLAB_SEAL"
 # Debian keeps daemons and `ip` where an ordinary user's PATH does not look.
 SYSTEM_FOLDERS = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 
-_PR_SET_PDEATHSIG = 1  # include/uapi/linux/prctl.h
+# include/uapi/linux/prctl.h
+_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
+# Set inside: the file descriptor of a pipe whose other end the supervisor holds.
+_LIFELINE = "FILTERLAB_LIFELINE"
 _SI_KERNEL = 0x80  # sigaction(2): the terminal sent it, to everyone at once
 _SIOCGIFFLAGS, _SIOCSIFFLAGS, _IFF_UP = 0x8913, 0x8914, 1  # netdevice(7)
 _ENDING = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
@@ -126,20 +133,40 @@ def run_sealed(
     watched = {signal.SIGINT, signal.SIGCHLD, *_ENDING}
     before = signal.pthread_sigmask(signal.SIG_BLOCK, watched)
     parent = os.getpid()
+    others = set(children_of(parent))
+    theirs, ours = os.pipe()
+    inner[_LIFELINE] = str(theirs)
+    prctl = ctypes.CDLL(None).prctl
+    prctl(_PR_SET_CHILD_SUBREAPER, 1)
 
     def dies_with_us() -> None:
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
         if os.getppid() != parent:
             os._exit(128 + signal.SIGKILL)
 
     try:
         with subprocess.Popen(
-            seal_command(argv, without_root), env=inner, preexec_fn=dies_with_us
+            seal_command(argv, without_root),
+            env=inner,
+            preexec_fn=dies_with_us,
+            pass_fds=[theirs],
         ) as process:
             return _supervise(process, watched)
     finally:
+        _end_orphans(others)
+        prctl(_PR_SET_CHILD_SUBREAPER, 0)
+        os.close(theirs)
+        os.close(ours)
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _end_orphans(others: set[int]) -> None:
+    """End what an unshare that was killed at a bad moment has left to us."""
+    while orphans := set(children_of(os.getpid())) - others:
+        for pid in orphans:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
 
 
 def _supervise(process: subprocess.Popen[bytes], watched: set[signal.Signals]) -> int:
@@ -194,6 +221,7 @@ def prepare_seal() -> None:
     """
     if not sealed():
         raise RuntimeError("only a seal's own first program prepares it")
+    _check_lifeline()
     os.environ["PATH"] = search_path()
     mount("tmpfs", "/run", "tmpfs")
     for folder in ("/run/lock", "/run/filterlab"):
@@ -203,6 +231,16 @@ def prepare_seal() -> None:
     for scope in ("all", "default"):
         Path(f"/proc/sys/net/ipv6/conf/{scope}/accept_dad").write_text("0")
     bring_up("lo")
+
+
+def _check_lifeline() -> None:
+    """End at once if whoever started this seal is gone already."""
+    lifeline = int(os.environ.pop(_LIFELINE))
+    poll = select.poll()
+    poll.register(lifeline, select.POLLIN)
+    if poll.poll(0):
+        os._exit(128 + signal.SIGKILL)
+    os.close(lifeline)
 
 
 def _ensure_file(name: str) -> None:
