@@ -186,7 +186,12 @@ def test_each_room_of_tests_is_a_room_of_the_package() -> None:
 
 
 def test_tests_have_no_packages_of_their_own() -> None:
-    found = [at(path) for path in files("tests") if path.name == "__init__.py"]
+    # What stands in for setuptools has to be what it stands in for.
+    found = [
+        at(path)
+        for path in files("tests")
+        if path.name == "__init__.py" and "fetching" not in path.parts
+    ]
     assert not found, "\n".join(found)
 
 
