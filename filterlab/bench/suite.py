@@ -59,7 +59,9 @@ def _measured(what: Benchmark) -> tuple[dict[str, Any], float]:
     """One round in a new seal: what it measured, and when the seal was gone."""
     with tempfile.TemporaryDirectory(prefix="filterlab-bench-") as folder:
         answer = Path(folder) / "answer.json"
-        command = [sys.executable, "-m", "filterlab.bench.sealed", what, str(answer)]
+        program = "country" if what is Benchmark.NETWORK else "sealed"
+        module = f"filterlab.bench.{program}"
+        command = [sys.executable, "-m", module, what, str(answer)]
         subprocess.run(command, check=True)
         ended = time.monotonic()
         values: dict[str, Any] = json.loads(answer.read_text())
