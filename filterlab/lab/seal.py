@@ -235,7 +235,10 @@ def prepare_seal() -> None:
 
 def _check_lifeline() -> None:
     """End at once if whoever started this seal is gone already."""
-    lifeline = int(os.environ.pop(_LIFELINE))
+    number = os.environ.pop(_LIFELINE, None)
+    if number is None:  # this seal has been prepared before
+        return
+    lifeline = int(number)
     poll = select.poll()
     poll.register(lifeline, select.POLLIN)
     if poll.poll(0):
