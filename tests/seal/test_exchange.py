@@ -47,7 +47,7 @@ class Lab:
     """A client, a server, an exchange between them, and its controller."""
 
     def __init__(self, launch: list[str] | None = None, delay_ms: int = 0):
-        self.folder = Path(tempfile.mkdtemp())
+        self.folder = Path(tempfile.mkdtemp(dir="/run"))
         topo = load_topology("single")(delay_ms=delay_ms)
         self.network = Network(topo, self.folder, controller_port=PORT)
         if launch is None:
@@ -282,7 +282,7 @@ class Faulty(app_manager.RyuApp):
 
 
 def faulty() -> dict[str, Any]:
-    path = Path(tempfile.mkdtemp()) / "faulty.py"
+    path = Path(tempfile.mkdtemp(dir="/run")) / "faulty.py"
     path.write_text(FAULTY)
     lab = Lab(["--app", str(path), "--port", str(PORT)])
     return {"said": lab.first_line, "status": lab.controller.wait()}

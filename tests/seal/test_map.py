@@ -20,7 +20,7 @@ REPORTER = re.compile(r"From (\S+)")  # who answers a ping whose TTL ran out
 def routers_met() -> Any:
     """For each pair, the routers that say a packet's time ran out, and the map's."""
     topology = load_topology("national")(delay_abroad_ms=0, delay_home_ms=0)
-    folder = Path(tempfile.mkdtemp())
+    folder = Path(tempfile.mkdtemp(dir="/run"))
     network = Network(topology, folder, controller_port=None)
     network.up()
     for exchange in network.exchanges:

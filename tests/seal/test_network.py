@@ -18,7 +18,7 @@ from filterlab.map.share import round_trip_seconds
 
 def national(**parameters: Any) -> Network:
     topo = load_topology("national")(**parameters)
-    network = Network(topo, Path(tempfile.mkdtemp()), controller_port=None)
+    network = Network(topo, Path(tempfile.mkdtemp(dir="/run")), controller_port=None)
     network.up()
     for exchange in network.exchanges:
         network.plain_forwarding(exchange)

@@ -38,7 +38,7 @@ class Country:
     """The network with services in two places."""
 
     def __init__(self, ttl_seconds: int = 5, only: str | None = None) -> None:
-        self.folder = Path(tempfile.mkdtemp())
+        self.folder = Path(tempfile.mkdtemp(dir="/run"))
         topo = load_topology("national")(
             hosts=HOSTS, delay_abroad_ms=0, delay_home_ms=0
         )
