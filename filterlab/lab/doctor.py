@@ -12,11 +12,11 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 from filterlab.lab.links import netem_argv
 from filterlab.lab.obstacle import namespace_obstacle
+from filterlab.lab.programs import find_program
 from filterlab.lab.seal import rootless, search_path, subordinate_ids
 
 
@@ -119,12 +119,6 @@ def _tun() -> Finding:
         mend = "sudo modprobe tun; in a container: --device /dev/net/tun"
         return Finding(device, False, True, found, mend)
     return Finding(device, True, True, "opens", "")
-
-
-def find_program(name: str) -> str | None:
-    """Where a program is: on PATH, in the system's folders, or beside our Python."""
-    beside = str(Path(sys.executable).parent)
-    return shutil.which(name, path=os.pathsep.join([search_path(), beside]))
 
 
 def _program(program: Program) -> Finding:

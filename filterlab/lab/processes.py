@@ -11,13 +11,11 @@ import itertools
 import os
 import select
 import shlex
-import shutil
 import signal
 import subprocess
-import sys
 import time
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -25,6 +23,7 @@ from typing import Protocol
 from filterlab.lab.clock import NotInTime, wait_for
 from filterlab.lab.listeners import listening_ports
 from filterlab.lab.logs import LOG_LIMIT_BYTES, Log, LogWriter
+from filterlab.lab.programs import find_program, program_path
 from filterlab.lab.readiness import (
     Exits,
     Readiness,
@@ -80,20 +79,6 @@ class Death:
         return f"{self.name} on {self.node} {self.why}{said}"
 
 
-def program_path() -> str:
-    """Where programs are looked for: the user's PATH, ours, and where daemons lie."""
-    ours = str(Path(sys.executable).parent)
-    folders = os.environ.get("PATH", os.defpath).split(":")
-    daemons = ["/usr/local/sbin", "/usr/sbin", "/sbin"]
-    return ":".join(dict.fromkeys([*folders, ours, *daemons]))
-
-
-def missing_programs(names: Iterable[str]) -> list[str]:
-    """Those of the programs that are not installed."""
-    path = program_path()
-    return [name for name in names if shutil.which(name, path=path) is None]
-
-
 def environment(folder: Path, more: Mapping[str, str] | None = None) -> dict[str, str]:
     """A clean environment in which a program's home is the given folder."""
     home = str(folder)
@@ -143,7 +128,8 @@ class Process:
         self, writer: LogWriter, log_file: Path, variables: Mapping[str, str]
     ) -> None:
         """Start it; raises NotReady if it is not installed or its port is taken."""
-        if missing_programs(self.argv[:1]):
+        program = find_program(self.argv[0])
+        if program is None:
             raise NotReady(self.name, f"needs {self.argv[0]}, not installed here", [])
         for protocol, port in wanted_ports(self.ready):
             if port in listening_ports(self.node.pid, protocol):
@@ -153,7 +139,7 @@ class Process:
         pipe = writer.listen(self._log)
         try:
             self._popen = subprocess.Popen(
-                inside(self.node, self.folder, self.argv),
+                inside(self.node, self.folder, [program, *self.argv[1:]]),
                 env=environment(self.folder, variables),
                 stdin=subprocess.DEVNULL,
                 stdout=pipe,

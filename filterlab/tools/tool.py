@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from string import Template
 
-from filterlab.lab.processes import missing_programs
+from filterlab.lab.programs import missing_programs
 from filterlab.scenario.item import validate
 from filterlab.scenario.problem import BadInput, did_you_mean, one_of, quoted
 from filterlab.scenario.source import Document, Path_, read

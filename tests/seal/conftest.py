@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from filterlab.lab.doctor import examine, find_program, missing
+from filterlab.lab.doctor import examine, missing
+from filterlab.lab.programs import find_program
 
 HERE = Path(__file__).parent
 SEAL = (
