@@ -17,7 +17,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers import Cipher, CipherContext
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
-from cryptography.hazmat.primitives.ciphers.modes import ECB
+from cryptography.hazmat.primitives.ciphers.modes import CTR, ECB
 
 LONG_FORM, FIXED_BIT = 0x80, 0x40  # RFC 9000, 17.2
 CID_MOST = 20  # RFC 9000, 17.2
@@ -126,8 +126,11 @@ class Initial:
     end: int
 
 
-def initials(datagram: bytes) -> Iterator[Initial]:
-    """Every Initial of a datagram, which may hold several packets (RFC 9000, 12.2)."""
+def initials(datagram: bytes, cut: bool = False) -> Iterator[Initial]:
+    """Every Initial of a datagram, which may hold several packets (RFC 9000, 12.2).
+
+    With `cut` the last one may end later than the datagram does.
+    """
     at = 0
     while (header := long_header(datagram, at)) is not None:
         how = VERSIONS.get(header.version)
@@ -144,18 +147,23 @@ def initials(datagram: bytes) -> Iterator[Initial]:
             number_at += token
         length, number_at = _varint(datagram, number_at)
         end = number_at + length
-        if end > len(datagram):
+        if end > len(datagram) and not cut:
             return
         if kind == how.initial:
             yield Initial(header, at, number_at, end)
         at = end
 
 
-def unprotect(datagram: bytes, initial: Initial, keys: Keys) -> bytes | None:
-    """The frames of an Initial; None if these keys are not its own."""
+def unprotect(
+    datagram: bytes, initial: Initial, keys: Keys, checks_tag: bool = True
+) -> bytes | None:
+    """The frames of an Initial; None if these keys are not its own.
+
+    Without looking at the tag there is no telling: wrong keys make something of it too.
+    """
     at, sample_at = initial.number_at, initial.number_at + _NUMBER_MOST
     sample = datagram[sample_at : sample_at + _SAMPLE]
-    if sample_at + _SAMPLE > initial.end:
+    if sample_at + _SAMPLE > min(initial.end, len(datagram)):
         return None
     mask = keys.mask.update(sample)
     first = datagram[initial.start] ^ (mask[0] & 0x0F)
@@ -167,15 +175,24 @@ def unprotect(datagram: bytes, initial: Initial, keys: Keys) -> bytes | None:
     header[-size:] = number.to_bytes(size, "big")
     # The first packets of a connection have numbers that are not cut (RFC 9000, A.3).
     nonce = (int.from_bytes(keys.iv, "big") ^ number).to_bytes(len(keys.iv), "big")
+    sealed = datagram[at + size : initial.end]
+    if not checks_tag:
+        text = sealed[: initial.end - at - size - _TAG]
+        # AES-GCM's first block of text has the counter 2 (NIST SP 800-38D, 7.1).
+        return Cipher(AES(keys.key), CTR(nonce + b"\0\0\0\2")).encryptor().update(text)
     try:
-        sealed = datagram[at + size : initial.end]
         return keys.aead.decrypt(nonce, sealed, bytes(header))
     except InvalidTag:
         return None
 
 
-def crypto_frames(frames: bytes) -> Iterator[tuple[int, bytes]]:
-    """Offset and content of every CRYPTO frame, up to the first broken frame."""
+def crypto_frames(
+    frames: bytes, fills_empty: bool = False
+) -> Iterator[tuple[int, bytes]]:
+    """Offset and content of every CRYPTO frame, up to the first broken frame.
+
+    With `fills_empty` one that says it is empty holds all the rest.
+    """
     at, size = 0, len(frames)
     while at < size:
         kind = frames[at]
@@ -189,6 +206,8 @@ def crypto_frames(frames: bytes) -> Iterator[tuple[int, bytes]]:
             length, at = _varint(frames, at)
             if at + length > size:
                 return
+            if fills_empty and not length:
+                length = size - at
             yield offset, frames[at : at + length]
             at += length
         elif kind != _PING:

@@ -56,11 +56,32 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
+class QuicReading:
+    """How carefully a box reads QUIC; the defaults are those of a careful one.
+
+    `versions` are those that it opens, by name (None: all that are known). `joins` says
+    across what it puts a ClientHello together: `nothing` reads one CRYPTO frame.
+    """
+
+    opens: bool = True  # decrypts Initials, for the ClientHello inside
+    versions: frozenset[str] | None = None
+    joins: Literal["datagrams", "packets", "frames", "nothing"] = "datagrams"
+    checks_header: bool = True  # else the four bytes of the version alone say QUIC
+    checks_tag: bool = True  # of the AEAD; without it, a packet may be cut short
+    empty_ids: bool = True  # reads packets both of whose connection ids are empty
+    other_frames: bool = True  # reads on past frames that stand before CRYPTO
+    fills_empty: bool = False  # a CRYPTO frame of no length holds all that follows
+
+
+UNOPENED = QuicReading(opens=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Reading:
     """How carefully a box reads what the transport gave it."""
 
     joins_records: bool = True  # a TLS message spread over several records
-    decrypts_quic: bool = False  # QUIC's Initials, for the ClientHello inside
+    quic: QuicReading = UNOPENED
     cut_hello: bool = True  # of a ClientHello whose end has not come, what is there
     cut_record: bool = True  # of one whose record ends too early, what the record has
     keeps_dot: bool = False  # a server name's final dot counts

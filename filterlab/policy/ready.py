@@ -74,7 +74,7 @@ def _needed(policy: Policy) -> set[str]:
     """The recognisers that the policy's rules wait for."""
     needed: set[str] = set()
     for rule in policy.rules:
-        needed |= recognisers_of(rule.when, policy.stack.reads_quic)
+        needed |= recognisers_of(rule.when, policy.stack.quic.opens)
         match rule.then:
             case InjectDns():
                 needed.add("dns")
@@ -119,7 +119,7 @@ def reading_plan(policy: Policy, transport: int) -> Plan | None:
         ordered=stack.grade is not Grade.PACKET,
         reading=Reading(
             joins_records=stack.grade is Grade.TLS_RECORD,
-            decrypts_quic=stack.reads_quic,
+            quic=stack.quic,
             cut_hello=stack.cut_hello,
             cut_record=stack.cut_record,
             keeps_dot=stack.final_dot == "kept",

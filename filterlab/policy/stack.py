@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
+from filterlab.inspection.recogniser import UNOPENED, QuicReading
 from filterlab.inspection.tracking import Event
 
 
@@ -61,6 +62,6 @@ class StackModel:
     max_flows: int = 1_000_000
     when_full: Literal["open", "closed"] = "open"
     idle_seconds: float = 120.0
-    reads_quic: bool = False  # opens QUIC's Initials: `tls.` keys hold of them too
+    quic: QuicReading = UNOPENED  # once it opens them, `tls.` keys hold of QUIC too
     teardown: tuple[Event, ...] = ()
     resync: tuple[Event, ...] = ()

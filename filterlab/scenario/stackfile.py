@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal, Self, cast
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, model_validator
 
+from filterlab.inspection.quic import VERSIONS
+from filterlab.inspection.recogniser import QuicReading
 from filterlab.inspection.tracking import Event, Next, Sender
 from filterlab.policy.forge import flag_bits
 from filterlab.policy.rules import Grade, StackModel
@@ -41,6 +43,8 @@ def flags(value: Any) -> str:
 
 Flags = Annotated[str, Reads(flags)]
 Several = BeforeValidator(one_or_more)
+_Joins = Literal["datagrams", "packets", "frames", "nothing"]
+_VERSIONS = tuple(version.name for version in VERSIONS.values())
 _ON = word_of("any", "client", "client-ack", "server-syn-ack", "expected")
 
 
@@ -89,6 +93,41 @@ class ResyncText(TeardownText):
         )
 
 
+class QuicText(Item):
+    """How a box reads QUIC; the short form is whether it opens it."""
+
+    opens: Truth = True
+    versions: (
+        Annotated[tuple[Annotated[str, word_of(*_VERSIONS)], ...], Several] | None
+    ) = None
+    joins: Annotated[str, word_of("datagrams", "packets", "frames", "nothing")] = (
+        "datagrams"
+    )
+    checks_header: Truth = True
+    checks_tag: Truth = True
+    empty_ids: Truth = True
+    other_frames: Truth = True
+    fills_empty: Truth = False
+
+    @classmethod
+    def unfold(cls, value: Any) -> Any:
+        """A bare word says whether it opens QUIC."""
+        return {"opens": value} if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _nothing_unread(self) -> Self:
+        if not self.checks_header and self.opens:
+            expected = "'opens: no' beside it: such a box knows the version alone"
+            raise Unreadable(expected, says="opens what it has not told apart")
+        return self
+
+    def reading(self) -> QuicReading:
+        """The value that the recogniser works with."""
+        versions = None if self.versions is None else frozenset(self.versions)
+        given = self.model_dump(exclude={"versions", "joins"})
+        return QuicReading(versions=versions, joins=cast(_Joins, self.joins), **given)
+
+
 class StackText(Item):
     """How a box follows connections; the short form is its grade."""
 
@@ -118,7 +157,7 @@ class StackText(Item):
     max_flows: Annotated[int, whole_number(1, 100_000_000)] | None = None
     when_full: Annotated[str, word_of("open", "closed")] | None = None
     idle: Seconds | None = None
-    quic: Truth | None = None
+    quic: QuicText | None = None
     teardown: list[TeardownText] = Field(default_factory=list)
     resync: list[ResyncText] = Field(default_factory=list)
 
@@ -130,11 +169,13 @@ class StackText(Item):
     def model(self) -> StackModel:
         """The stack model; what the file leaves out is as the model has it."""
         given = {
-            {"idle": "idle_seconds", "quic": "reads_quic"}.get(key, key): value
-            for key in self.model_fields_set - {"teardown", "resync"}
+            {"idle": "idle_seconds"}.get(key, key): value
+            for key in self.model_fields_set - {"teardown", "resync", "quic"}
             if (value := getattr(self, key)) is not None
         }
         given["grade"] = Grade(self.grade)
+        if self.quic is not None:
+            given["quic"] = self.quic.reading()
         given["teardown"] = tuple(written.event() for written in self.teardown)
         given["resync"] = tuple(written.event() for written in self.resync)
         return replace(StackModel(), **given)

@@ -11,6 +11,7 @@ from filterlab.inspection.recogniser import (
     Answer,
     Direction,
     Finding,
+    QuicReading,
     Reading,
     Recogniser,
 )
@@ -80,7 +81,7 @@ def never_raises(
     recogniser: type[Recogniser], transport: int, pieces: Iterable[tuple[bool, bytes]]
 ) -> None:
     """Whatever comes from whoever, an answer is given; at the end, for good."""
-    subject = recogniser(transport, Reading(decrypts_quic=True))
+    subject = recogniser(transport, Reading(quic=QuicReading()))
     for from_client, data in pieces:
         direction = Direction.TO_SERVER if from_client else Direction.TO_CLIENT
         said = subject.feed(direction, data)

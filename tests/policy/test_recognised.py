@@ -8,6 +8,7 @@ import dns.message
 import dns.rrset
 import pytest
 
+from filterlab.inspection.recogniser import QuicReading
 from filterlab.policy.effects import DropFrame, Effect, Forward, Settle
 from filterlab.policy.rules import (
     AllOf,
@@ -45,7 +46,7 @@ def _address(field: str, *listed: str) -> Match:
 
 
 def test_a_box_that_opens_quic_drops_at_the_name() -> None:
-    engine, talk = box(rule(SNI, Drop()), reads_quic=True), Talk()
+    engine, talk = box(rule(SNI, Drop()), quic=QuicReading()), Talk()
     *before, last = quic_datagrams(alpn=_MANY)
     for datagram in before:
         assert engine.receive(talk.udp(datagram), 0.0, IN) == [Forward()]
@@ -64,15 +65,15 @@ def test_a_box_that_does_not_lets_the_name_pass() -> None:
     assert said == [Forward(), Settle(key(talk, 17), "forward")]
 
 
-@pytest.mark.parametrize("reads_quic", [True, False])
-def test_quic_itself_is_a_protocol(reads_quic: bool) -> None:
-    engine, talk = box(rule(QUIC, Drop()), reads_quic=reads_quic), Talk()
+@pytest.mark.parametrize("opens", [True, False])
+def test_quic_itself_is_a_protocol(opens: bool) -> None:
+    engine, talk = box(rule(QUIC, Drop()), quic=QuicReading(opens=opens)), Talk()
     said = engine.receive(talk.udp(quic_datagrams()[0]), 0.0, IN)
     assert settled(said).action == "drop" and log(said).finding == {"protocol": "quic"}
 
 
 def test_both_at_once_wait_for_the_name() -> None:
-    engine, talk = box(rule(AllOf((QUIC, SNI)), Drop()), reads_quic=True), Talk()
+    engine, talk = box(rule(AllOf((QUIC, SNI)), Drop()), quic=QuicReading()), Talk()
     said: list[Effect] = []
     for datagram in quic_datagrams(alpn=_MANY):
         said = engine.receive(talk.udp(datagram), 0.0, IN)

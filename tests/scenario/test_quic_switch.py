@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from filterlab.inspection.recogniser import QuicReading
 from filterlab.policy.effects import Forward
 from filterlab.policy.engine import Engine
 from filterlab.policy.rules import Grade, StackModel
@@ -24,7 +25,7 @@ _TEXT = "{title: a, position: in_path, stack: %s, rules: [%s]}"
     ("written", "stack"),
     [
         ("tcp", StackModel(grade=Grade.TCP)),
-        ("{quic: yes}", StackModel(reads_quic=True)),
+        ("{quic: yes}", StackModel(quic=QuicReading())),
         ("{grade: packet, quic: no}", StackModel(grade=Grade.PACKET)),
     ],
 )
@@ -36,7 +37,7 @@ def test_a_stack_says_so(tmp_path: Path, written: str, stack: StackModel) -> Non
     said = Engine(policy, lambda: 0.5).receive(
         Talk().udp(quic_datagrams(name=_NAME)[0]), 0.0, IN
     )
-    if stack.reads_quic:
+    if stack.quic.opens:
         assert log(said).finding == {"tls.sni": _NAME}
     else:
         assert said[0] == Forward() and without_log(said) == said
@@ -50,4 +51,4 @@ def test_the_boxes_of_belarus_leave_quic_alone(name: str) -> None:
     datagram = Talk().udp(quic_datagrams(name=_NAME)[0])
     said = Engine(policy, lambda: 0.5).receive(datagram, 0.0, IN)
     assert without_log(said) == said
-    assert not policy.stack.reads_quic
+    assert not policy.stack.quic.opens

@@ -4,8 +4,8 @@ Source: RFC 8999, 5.1 and 6 (long header, version negotiation); RFC 9000, 15 (ve
 and 17.2.5 (Retry: new keys); RFC 9001, 5.2; RFC 9368, 2.3 (the client may go on in
 another version with the same connection id); RFC 9369. Google's versions before the
 RFC (Q046 and on) are named and not opened. The ClientHello may be spread over CRYPTO
-frames, packets and datagrams in any order. A box that does not decrypt QUIC reads
-the version alone.
+frames, packets and datagrams in any order; a box may be less careful than that
+(`QuicReading`). One that does not decrypt QUIC reads the version alone.
 """
 
 from __future__ import annotations
@@ -46,6 +46,7 @@ from filterlab.inspection.vectors import ShortError
 _NEGOTIATION = 0  # RFC 8999, 6
 _RESERVED, _RESERVED_MASK = 0x0A0A0A0A, 0x0F0F0F0F  # RFC 9000, 15
 _LONGEST_HELLO = 16_384  # as in a TLS record
+_CRYPTO = b"\x06"  # RFC 9000, 19.6
 
 
 def version_name(number: int) -> str | None:
@@ -77,31 +78,46 @@ class Quic:
     )
 
     __slots__ = (
+        "_begun",
         "_crypto",
+        "_cut_hello",
         "_dcids",
-        "_decrypts",
         "_fed",
         "_first_version",
         "_hello",
+        "_how",
         "_offered",
         "_opened",
         "_version",
     )
 
     def __init__(self, transport: int, reading: Reading) -> None:
-        self._decrypts = reading.decrypts_quic
+        self._how = reading.quic
+        self._cut_hello = reading.cut_hello
         self._fed = 0
         self._first_version: int | None = None
         self._version = ""
         self._opened = False  # an Initial has been decrypted
         self._offered: tuple[str, ...] = ()  # by the server's version negotiation
         self._dcids: list[bytes] = []  # what keys may have been made of
+        self._begun = b""  # a hello that went on where the box does not
+        self._begin()
+
+    def _begin(self) -> None:
+        """Put a ClientHello together from here on."""
         self._crypto = Reassembly(self.byte_limit)
         self._crypto.begin(0)
         self._hello = bytearray()
 
+    def _begin_again(self, *joins: str) -> None:
+        if self._how.joins in joins:
+            self._begun = self._begun or bytes(self._hello)
+            self._begin()
+
     def feed(self, direction: Direction, data: bytes) -> Finding | Answer:
         """Take the next datagram of one direction."""
+        if not self._how.checks_header:
+            return _by_version(direction, data)
         if self._first_version is None and not _may_open(direction, data):
             return NOT_MINE
         self._fed += len(data)
@@ -128,12 +144,18 @@ class Quic:
                 return NOT_MINE
         if name is not None and (not self._version or not self._opened):
             self._version = name
-            if not self._decrypts or header.version not in VERSIONS:
+            if not self._how.opens or not self._is_opened(header.version):
                 return self._finding()
-        for initial in initials(data):
+        self._begin_again("packets")
+        for initial in initials(data, cut=not self._how.checks_tag):
             if self._read(data, initial):
                 return self._finding()
         return NEED_DATA
+
+    def _is_opened(self, version: int) -> bool:
+        wanted = self._how.versions
+        known = VERSIONS.get(version)
+        return known is not None and (wanted is None or known.name in wanted)
 
     def _from_server(self, data: bytes) -> Answer:
         header = long_header(data)
@@ -150,26 +172,37 @@ class Quic:
         if frames is None:
             return False
         self._opened = True
-        for offset, content in crypto_frames(frames):
+        if not self._how.other_frames and frames[:1] != _CRYPTO:
+            return False
+        self._begin_again("frames")
+        for offset, content in crypto_frames(frames, self._how.fills_empty):
+            self._begin_again("nothing")
             # What is not near the start is no hello; the buffer stays bounded.
             if offset + len(content) <= _LONGEST_HELLO:
                 self._hello += self._crypto.push(offset, content)
+            if self._is_whole():
+                return True
+        return False
+
+    def _is_whole(self) -> bool:
         held = self._hello
         if len(held) < MESSAGE_HEADER:
             return False
         return len(held) >= MESSAGE_HEADER + int.from_bytes(held[1:4], "big")
 
     def _frames(self, data: bytes, initial: Initial) -> bytes | None:
-        header = initial.header
+        header, tag = initial.header, self._how.checks_tag
+        if not (self._how.empty_ids or header.dcid or header.scid):
+            return None
         for dcid in self._dcids:
             keys = client_keys(header.version, dcid)
-            if (frames := unprotect(data, initial, keys)) is not None:
+            if (frames := unprotect(data, initial, keys, tag)) is not None:
                 return frames
         if header.dcid in self._dcids:
             return None
         # The first packet's id, and after a Retry the server's (RFC 9001, 5.2)
         keys = client_keys(header.version, header.dcid)
-        frames = unprotect(data, initial, keys)
+        frames = unprotect(data, initial, keys, tag)
         if frames is not None:
             self._dcids = [*self._dcids[:1], header.dcid]
         return frames
@@ -178,7 +211,10 @@ class Quic:
         fields: Fields = {"quic.version": (self._version,)}
         if self._offered:
             fields["quic.supported_version"] = self._offered
-        held = bytes(self._hello)
+        whole = self._is_whole()
+        if not whole and not self._cut_hello:
+            return Finding("quic", fields)
+        held = bytes(self._hello) if whole else self._begun or bytes(self._hello)
         if held[:1] == bytes((CLIENT_HELLO,)):
             length = int.from_bytes(held[1:MESSAGE_HEADER], "big")
             body = held[MESSAGE_HEADER : MESSAGE_HEADER + length]
@@ -195,3 +231,11 @@ def _may_open(direction: Direction, data: bytes) -> bool:
     if direction is Direction.TO_CLIENT or len(data) < 7 or data[0] & both != both:
         return False
     return data[5] <= CID_MOST
+
+
+def _by_version(direction: Direction, data: bytes) -> Finding | Answer:
+    """What a box says that looks at the four bytes of the version and at no other."""
+    name = version_name(int.from_bytes(data[1:5], "big"))
+    if direction is Direction.TO_CLIENT or len(data) < 5 or name is None:
+        return NOT_MINE
+    return Finding("quic", {"quic.version": (name,)})

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from filterlab.inspection.catalogue import DETAILS, RECOGNISERS
 from filterlab.inspection.fields import FIELDS
-from filterlab.inspection.recogniser import NEED_DATA, Direction, Reading
+from filterlab.inspection.recogniser import NEED_DATA, Direction, QuicReading, Reading
 from tests.inspection.feeding import never_raises
 from tests.inspection.wire import hello, query, request, sized
 
@@ -59,7 +59,7 @@ def test_answers_before_it_is_fed_more_than_its_limit(name: str) -> None:
     recogniser = RECOGNISERS[name]
     for transport in recogniser.transports:
         for start in _STARTS:
-            subject = recogniser(transport, Reading(decrypts_quic=True))
+            subject = recogniser(transport, Reading(quic=QuicReading()))
             said, fed = subject.feed(Direction.TO_SERVER, start), len(start)
             while said is NEED_DATA and fed <= 2 * recogniser.byte_limit + 2000:
                 data = start[-1:] * 1000 or bytes(1000)

@@ -8,7 +8,13 @@ import pytest
 
 from filterlab.inspection.catalogue import RECOGNISERS
 from filterlab.inspection.flow import TCP, UDP
-from filterlab.inspection.recogniser import NEED_DATA, Direction, Finding, Reading
+from filterlab.inspection.recogniser import (
+    NEED_DATA,
+    Direction,
+    Finding,
+    QuicReading,
+    Reading,
+)
 
 _LINES = (Path(__file__).parent / "first_payloads.txt").read_text().splitlines()
 _CASES = [line.split() for line in _LINES if not line.startswith("#")]
@@ -20,7 +26,7 @@ def _protocols(transport: int, payload: bytes) -> set[str]:
     for recogniser in RECOGNISERS.values():
         if transport not in recogniser.transports:
             continue
-        subject = recogniser(transport, Reading(decrypts_quic=True))
+        subject = recogniser(transport, Reading(quic=QuicReading()))
         said = subject.feed(Direction.TO_SERVER, payload)
         if said is NEED_DATA:
             said = subject.conclude()

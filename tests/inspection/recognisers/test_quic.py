@@ -17,6 +17,7 @@ from filterlab.inspection.recogniser import (
     Answer,
     Direction,
     Finding,
+    QuicReading,
     Reading,
 )
 from filterlab.inspection.recognisers.quic import Quic
@@ -24,7 +25,7 @@ from tests.inspection.feeding import fed
 from tests.inspection.flows import NAME, quic_datagrams
 from tests.inspection.wire import hello, sized
 
-OPENS = Reading(decrypts_quic=True)
+OPENS = Reading(quic=QuicReading())
 V2 = 0x6B3343CF
 _DCID = bytes.fromhex("8394c8f03e515708")  # RFC 9001, A.1
 _HELLO = hello(NAME.encode())[5:]
