@@ -18,6 +18,7 @@ from filterlab.inspection.recognisers.http_response import HttpResponse
 from filterlab.inspection.recognisers.icmp_tunnel import IcmpTunnel
 from filterlab.inspection.recognisers.isakmp import Isakmp
 from filterlab.inspection.recognisers.l2tp import L2tp
+from filterlab.inspection.recognisers.loose import Loose
 from filterlab.inspection.recognisers.mtproto import Mtproto
 from filterlab.inspection.recognisers.ntp import Ntp
 from filterlab.inspection.recognisers.obfs4 import Obfs4
@@ -68,6 +69,7 @@ RECOGNISERS: dict[str, type[Recogniser]] = {
         DnsTunnel,
         IcmpTunnel,
         FirstPayload,
+        Loose,
         Sizes,
         Volume,
         Payload,

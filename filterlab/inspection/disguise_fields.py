@@ -148,6 +148,14 @@ DISGUISES = (
         most=100,
     ),
     Field(
+        "payload.looks_like",
+        "none",
+        Kind.TEXT,
+        "loose",
+        "what the client's first two payloads could be, by the loosest marks",
+        choices=("dns", "http", "tls", "other"),
+    ),
+    Field(
         "flow.sizes",
         "tcp.len, udp.length - 8",
         Kind.TEXT,

@@ -36,6 +36,14 @@ _ALL = (
         most=65535,
     ),
     Field(
+        "port.client",
+        "tcp.srcport, udp.srcport",
+        Kind.TEXT,
+        None,
+        "the client's port, compared with the server's",
+        choices=("higher", "lower", "same"),
+    ),
+    Field(
         "protocol",
         "_ws.col.protocol",
         Kind.TEXT,

@@ -60,10 +60,11 @@ class Step(Enum):
 class Place:
     """Where a box believes that each end of one connection is."""
 
-    __slots__ = ("began", "client", "open", "restart", "server", "waits_for")
+    __slots__ = ("began", "client", "met", "open", "restart", "server", "waits_for")
 
     def __init__(self, began: int) -> None:
         self.began = began  # count of frames when the flow was first seen
+        self.met = 0  # packets, empty ones too
         self.client: int | None = None  # next byte of the client
         self.server: int | None = None
         self.restart: int | None = None  # where this packet makes its stream go on

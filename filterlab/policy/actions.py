@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from ipaddress import ip_address
 
+from filterlab.inspection.catalogue import RECOGNISERS
 from filterlab.inspection.flow import PROTOCOL_NAMES, TCP
 from filterlab.inspection.flow_table import Flow
 from filterlab.inspection.packet import ACK, RST, SYN, Packet
@@ -109,8 +110,24 @@ def _after(case: Case, action: Drop | Freeze) -> list[Effect]:
         None if length is None else case.draw(length),
         action.counts,
     )
+    if isinstance(action, Drop) and action.data_only:
+        countdown.is_counted = _carries_data(case.flow)
     case.treat(countdown)
     return case.forward()
+
+
+def _carries_data(flow: Flow) -> Callable[[Packet], bool]:
+    """Whether a packet carries what is in the tunnel, by the recogniser that found it.
+
+    Where no recogniser can tell, every payload is data.
+    """
+    found = {} if flow.watch is None else flow.watch.found
+    for name in found:
+        tells = getattr(RECOGNISERS.get(name), "carries_data", None)
+        if tells is not None:
+            over_tcp = flow.ends[0] == TCP
+            return lambda packet: tells(packet.payload, over_tcp)
+    return lambda packet: packet.end > packet.start
 
 
 def _freeze(case: Case, rule: Rule) -> list[Effect]:

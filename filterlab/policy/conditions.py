@@ -56,6 +56,13 @@ def _port(flow: Flow, protocols: tuple[int, ...]) -> tuple[int, ...]:
     return (port,) if port and protocol in protocols else ()
 
 
+def _client_port(flow: Flow) -> tuple[str, ...]:
+    protocol, _, client, _, server = flow.ends
+    if protocol not in (TCP, UDP):
+        return ()
+    return ("same" if client == server else "higher" if client > server else "lower",)
+
+
 _Read = Callable[[Flow], tuple[_Value, ...]]
 _PACKET_FIELDS: dict[str, _Read] = {
     "ip.src": lambda flow: (flow.ends[1],),
@@ -67,6 +74,7 @@ _PACKET_FIELDS: dict[str, _Read] = {
     "udp.dstport": lambda flow: _port(flow, (UDP,)),
     "flow.parallel": lambda flow: (flow.parallel,),
     "port": lambda flow: _port(flow, (TCP, UDP)),
+    "port.client": _client_port,
 }
 
 

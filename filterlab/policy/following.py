@@ -16,10 +16,14 @@ _MOST_HOSTS = 100_000  # pairs; the oldest are forgotten first
 
 
 class Following:
-    """A box's tracker, and what resets have torn down by hosts."""
+    """A box's tracker, and what resets have torn down by hosts.
 
-    def __init__(self, tracker: Tracker) -> None:
+    A flow of which `most_packets` have come is left alone.
+    """
+
+    def __init__(self, tracker: Tracker, most_packets: int | None = None) -> None:
         self._tracker = tracker
+        self._most_packets = most_packets
         self._by_hosts = tracker.tears_by_hosts
         self._torn: dict[frozenset[bytes], int] = {}  # hosts: count of frames
 
@@ -36,6 +40,9 @@ class Following:
     def meet(self, case: Case, place: Place, frame: int) -> Step:
         """What the box does with a packet of a flow that it follows."""
         packet = case.packet
+        place.met += 1
+        if self._most_packets is not None and place.met > self._most_packets:
+            return Step.FORGET
         step = self._tracker.meet(place, packet, case.from_client, case.chance)
         if self._by_hosts:
             self.note(packet, frame)
@@ -56,6 +63,7 @@ def following_for(stack: StackModel) -> Following | None:
         stack.hops,
         stack.options,
     )
-    if tracker == Tracker(checks_ack=stack.checks_ack):
+    is_plain = tracker == Tracker(checks_ack=stack.checks_ack)
+    if is_plain and stack.most_packets is None:
         return None
-    return Following(tracker)
+    return Following(tracker, stack.most_packets)

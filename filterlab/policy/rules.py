@@ -136,13 +136,15 @@ class Drop:
     """Drop this frame and the rest of its flow (in_path and residual only).
 
     `after_packets` and `after_bytes` let so much pass before, counted from the frame
-    that the rule struck on, of what `counts` says; `probability` is that of each packet
-    to be lost, and 1 loses all.
+    that the rule struck on, of what `counts` says; with `data_only`, of the packets in
+    which a tunnel carries something. `probability` is that of each packet to be lost,
+    and 1 loses all.
     """
 
     after_packets: Span | None = None
     after_bytes: Span | None = None
     counts: Literal["to_server", "to_client", "both"] = "both"
+    data_only: bool = False
     probability: float = 1.0
 
     @property

@@ -33,6 +33,7 @@ class StackModel:
     a segment may have. `opened` says on which side a connection's first packet must
     come from to be read, `reads` whose data is. `gives_up_bytes`: a box that reads
     piece by piece leaves a flow alone after a piece so long that it knows nothing in.
+    `most_packets`: one that leaves a connection alone once more have come.
     `overlap` says which bytes stay where segments overlap that came early.
     """
 
@@ -59,6 +60,7 @@ class StackModel:
     gives_up_bytes: int | None = None
     inspect_bytes: int = 16_384  # one TLS record at its largest (RFC 8446, 5.1)
     inspect_packets: int = 64
+    most_packets: int | None = None  # of a connection, empty ones too
     max_flows: int = 1_000_000
     when_full: Literal["open", "closed"] = "open"
     idle_seconds: float = 120.0

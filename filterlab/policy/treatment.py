@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from filterlab.inspection.packet import Packet
 from filterlab.policy.case import Case, block
 from filterlab.policy.effects import Effect, Inject
 from filterlab.policy.forge import readdress
@@ -24,12 +25,15 @@ class Countdown:
     packets: int | None
     bytes: int | None
     counts: Counts
+    is_counted: Callable[[Packet], bool] = lambda packet: True
     # What becomes of the flow then; the packet that ends it included.
     ending: Callable[[Case, float], list[Effect]] = lambda case, now: block(case)
 
     def meet(self, case: Case, now: float) -> list[Effect]:
         """Count the packet, or end the flow with it."""
         if not _counted(self.counts, case.from_client):
+            return case.forward()
+        if not self.is_counted(case.packet):
             return case.forward()
         if self.packets is not None:
             if self.packets <= 0:

@@ -29,6 +29,7 @@ from filterlab.scenario.values import (
     KbitS,
     Reads,
     Seconds,
+    Truth,
     Unreadable,
     decimal,
     seconds,
@@ -70,6 +71,7 @@ class DropText(Item):
     after_packets: Packets | None = None
     after_bytes: Sizes | None = None
     counts: Annotated[str, _COUNTS] | None = None
+    data_only: Truth = False
     probability: Chance = 1.0
 
     @model_validator(mode="after")
@@ -81,12 +83,21 @@ class DropText(Item):
         if self.counts is not None and not after:
             says = "counts a direction, but nothing ends it"
             raise Unreadable("'after_packets' or 'after_bytes' beside it", says=says)
+        if self.data_only and not after:
+            says = "counts data, but nothing ends it"
+            raise Unreadable("'after_packets' or 'after_bytes' beside it", says=says)
         return self
 
     def action(self) -> Action:
         """The value that the engine works with."""
         counts = cast(_Counts, self.counts or "both")
-        return Drop(self.after_packets, self.after_bytes, counts, self.probability)
+        return Drop(
+            self.after_packets,
+            self.after_bytes,
+            counts,
+            self.data_only,
+            self.probability,
+        )
 
 
 class FreezeText(Item):

@@ -154,6 +154,7 @@ class StackText(Item):
     gives_up_bytes: Annotated[int, whole_number(1, 65_535)] | None = None
     inspect_bytes: Annotated[int, whole_number(1, 10_000_000)] | None = None
     inspect_packets: Annotated[int, whole_number(1, 1_000_000)] | None = None
+    most_packets: Annotated[int, whole_number(1, 1_000_000)] | None = None
     max_flows: Annotated[int, whole_number(1, 100_000_000)] | None = None
     when_full: Annotated[str, word_of("open", "closed")] | None = None
     idle: Seconds | None = None

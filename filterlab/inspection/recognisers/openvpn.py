@@ -32,6 +32,7 @@ from filterlab.inspection.recogniser import (
 
 # P_CONTROL_HARD_RESET_CLIENT_V1, _V2, _V3 and _SERVER_V1, _V2
 _CLIENT_RESETS, _SERVER_RESETS = (1, 7, 10), (2, 8)
+_DATA = (6, 9)  # P_DATA_V1 and _V2
 _CLIENT_V3 = 10  # with tls-crypt-v2
 _SESSION_END = 9  # opcode and session id
 _PLAIN_BYTES = 14
@@ -90,6 +91,12 @@ class OpenVpn:
     def conclude(self) -> Finding | Answer:
         """A reset that nobody answered says too little."""
         return NOT_MINE
+
+    @staticmethod
+    def carries_data(payload: bytes, over_tcp: bool) -> bool:
+        """Whether a packet begins with a message of the data channel."""
+        opcode = payload[_LENGTH_BYTES:][:1] if over_tcp else payload[:1]
+        return bool(opcode) and opcode[0] >> 3 in _DATA
 
     def _may_open(self, direction: Direction, first: int, length: int) -> bool:
         wanted = _SERVER_RESETS if direction is Direction.TO_CLIENT else _CLIENT_RESETS

@@ -83,6 +83,11 @@ class WireGuard:
         """Without an echo there is no telling."""
         return NOT_MINE
 
+    @staticmethod
+    def carries_data(payload: bytes, over_tcp: bool) -> bool:
+        """Whether a datagram is a data message; one that keeps alive is as well."""
+        return _kind(payload) == _DATA
+
     def _goes_on(self, direction: Direction, index: int, data: bytes) -> bool:
         (counter,) = _COUNTER.unpack_from(data, 8)
         known, run = self._runs.get(direction, (index, 0))

@@ -49,15 +49,16 @@ def initial(
     dcid: bytes = _DCID,
     keys_of: bytes | None = None,
     scid: bytes = b"",
+    number_bytes: int = 4,
 ) -> bytes:
     """An Initial, protected by aioquic as of the connection id `keys_of`."""
     pair = CryptoPair()
     pair.setup_initial(dcid if keys_of is None else keys_of, True, version)
-    first = 0xD3 if version == V2 else 0xC3
+    first = (0xD0 if version == V2 else 0xC0) | number_bytes - 1
     header = bytes((first,)) + version.to_bytes(4, "big") + sized(1, dcid)
     header += sized(1, scid) + _varint(0)
-    header += (0x4000 | 4 + len(frames) + 16).to_bytes(2, "big")
-    header += number.to_bytes(4, "big")
+    header += (0x4000 | number_bytes + len(frames) + 16).to_bytes(2, "big")
+    header += number.to_bytes(number_bytes, "big")
     return pair.encrypt_packet(header, frames, number)
 
 
