@@ -4,7 +4,8 @@
 
 An os-ken application for as many switches as the lab's exchanges have. It is started
 by `filterlab.openflow.launch` with a configuration of names, datapath ids and ports,
-told its policies on standard input, and writes each decision to `decisions.jsonl`.
+told its policies on standard input, and writes each decision to `decisions.jsonl`,
+and which frames it was given to `EXCHANGE-given.bin`.
 What it does with a frame stands in `filterlab.openflow.exchange`, where an entry goes
 in `filterlab.openflow.tables`. Source: design, section 5.
 """
@@ -24,6 +25,7 @@ from os_ken.controller import ofp_event
 from os_ken.controller.handler import MAIN_DISPATCHER, set_ev_cls
 from os_ken.ofproto import ofproto_v1_3
 
+from filterlab.captures.given import GivenLog, path_in
 from filterlab.openflow import lines
 from filterlab.openflow.decisions import DecisionLog
 from filterlab.openflow.exchange import Decider, Exchange
@@ -42,7 +44,8 @@ class ExchangeController(app_manager.OSKenApp):  # type: ignore[misc]
 
     def __init__(self, *args: Any, config: Mapping[str, Any], **kwargs: Any):
         super().__init__(*args, **kwargs)
-        log = DecisionLog(Path(config["decisions"]))
+        decisions = Path(config["decisions"])
+        log = DecisionLog(decisions)
         clock, timers = Clock(config.get("clock_rate", 1.0)), Timers()
         self._by_dpid: dict[int, Exchange] = {}
         self._by_name: dict[str, Exchange] = {}
@@ -50,8 +53,9 @@ class ExchangeController(app_manager.OSKenApp):  # type: ignore[misc]
             name = facts["name"]
             chance = random.Random(f"{config['seed']} {name}").random
             ports = [_port(port) for port in facts["ports"]]
+            given = GivenLog(path_in(decisions.parent, name))
             exchange = Exchange(
-                name, ports, log, clock, timers, _engines(chance), _forbidden
+                name, ports, log, given, clock, timers, _engines(chance), _forbidden
             )
             self._by_dpid[_number(facts["dpid"])] = exchange
             self._by_name[name] = exchange

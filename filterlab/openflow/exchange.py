@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from time import monotonic, time
 from typing import Any, Protocol
 
+from filterlab.captures.given import GivenLog
 from filterlab.openflow import tables, wire
 from filterlab.openflow.decisions import DecisionLog
 from filterlab.openflow.tables import (
@@ -64,6 +65,7 @@ class Exchange:
         name: str,
         ports: Sequence[Port],
         log: DecisionLog,
+        given: GivenLog,
         clock: Clock,
         timers: Timers,
         new_engine: Callable[[Policy], Decider],
@@ -73,6 +75,7 @@ class Exchange:
         self._ports = ports
         self._ways = Ways(ports)
         self._log = log
+        self._given = given
         self._clock = clock
         self._timers = timers
         self._new_engine = new_engine
@@ -142,6 +145,7 @@ class Exchange:
                     xid = int.from_bytes(message[4:8])
                     self._answered(xid, message)
             self._flush()
+            self._given.flush()
 
     def _after_barrier(self, done: Callable[[bytes], None]) -> None:
         self._out.append(wire.barrier(self._expect(done)))
@@ -177,11 +181,13 @@ class Exchange:
             self._policy = policy
             self._engine = self._new_engine(policy) if policy.rules else None
             self.policy_since = time()
+            self._given.change(self.policy_since, self._clock.now())
             self._inspect()
             if old:
                 self._forget(old)
             self._after_barrier(lambda _: done())
             self._flush()
+            self._given.flush()
 
     def _send_forbidden(self, policy: Policy, generation: int) -> None:
         if policy.position not in (Position.IN_PATH, Position.RESIDUAL):
@@ -218,9 +224,11 @@ class Exchange:
     def _frame(self, packet: wire.PacketIn) -> None:
         self.packets_in += 1
         effects: Sequence[Effect] = ()
+        now = self._clock.now()
+        self._given.frame(packet.frame, now)
         if self._engine is not None:
             side = self._ways.side_of[packet.in_port]
-            effects = self._engine.receive(packet.frame, self._clock.now(), side)
+            effects = self._engine.receive(packet.frame, now, side)
         # A frame held under the policy before goes on if today's has no say in it.
         goes_on = bool(packet.cookie & tables.HELD)
         for effect in effects:
@@ -238,7 +246,8 @@ class Exchange:
     def _write(self, effects: Sequence[Effect], frame: bytes) -> None:
         decisions = [effect.decision for effect in effects if isinstance(effect, Log)]
         if decisions:
-            self._flush()  # the wire does not wait for the file
+            self._flush()  # the wire does not wait for the files
+            self._given.flush()
             assert self._policy is not None
             for decision in decisions:
                 self._log.write(decision, self.name, self._policy.name, frame)

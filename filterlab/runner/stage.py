@@ -88,14 +88,16 @@ class Stage:
     def down(self) -> None:
         """End everything, whatever of it fails; raises the first failure at the end.
 
-        A capture loses no frame that was on the wire before.
+        A capture loses no frame that was on the wire before, and nothing is decided
+        of a frame that it does not have.
         """
-        ends: list[Callable[[], None]] = [self._stop_capture]
+        ends: list[Callable[[], None]] = []
+        if self.controller is not None:
+            ends.append(self.controller.stop)
+        ends.append(self._stop_capture)
         if self.launcher is not None:
             ends.append(self.launcher.close)
         ends.append(lambda: self.supervisor.stop_all(grace_seconds=0.1))
-        if self.controller is not None:
-            ends.append(self.controller.stop)
         ends.append(self.network.down)
         failures: list[Exception] = []
         for end in ends:

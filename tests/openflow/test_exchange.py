@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from filterlab.captures.given import GivenLog, path_in
 from filterlab.openflow import tables, wire
 from filterlab.openflow.decisions import DecisionLog
 from filterlab.openflow.exchange import Exchange, RefusedError
@@ -75,10 +76,12 @@ class Lab:
         self.forbidden: list[StaticMatch] = []
         self.decisions = folder / "decisions.jsonl"
         self.log = DecisionLog(self.decisions)
+        self.given = GivenLog(path_in(folder, "ntec"))
         self.exchange = Exchange(
             "ntec",
             PORTS,
             self.log,
+            self.given,
             Clock(clock_rate),
             self.timers,  # type: ignore[arg-type]
             self._engine,
@@ -122,6 +125,7 @@ def lab(tmp_path: Path) -> Iterator[Lab]:
     made = Lab(tmp_path)
     yield made
     made.log.close()
+    made.given.close()
 
 
 def log() -> Log:

@@ -13,11 +13,8 @@ from filterlab.replay.rehearsal import compare
 from filterlab.runner.plan import make_plan
 from filterlab.scenario.content import scenarios
 
-# The largest of the shipped scenarios take a minute each; this one takes seconds.
-SHIPPED = ("first-steps",)
 
-
-@pytest.mark.parametrize("name", SHIPPED)
+@pytest.mark.parametrize("name", scenarios())
 def test_live_and_replay_decide_the_same(
     name: str, needs: Callable[..., None], tmp_path: Path
 ) -> None:
@@ -26,7 +23,7 @@ def test_live_and_replay_decide_the_same(
     out = tmp_path / "run"
     command = [sys.executable, "-m", "filterlab.cli", "run", str(path), "--out"]
     done = subprocess.run([*command, str(out)], capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.returncode in (0, 1), done.stdout + done.stderr  # the lab held
     scenario = make_plan(path).scenario
     difference = compare(out, scenario.policies, scenario.clock)
     assert not difference, str(difference)
