@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import random
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -32,21 +32,25 @@ Essence = tuple[str, ...]
 class Difference:
     """Decisions that only the run or only its replay made, with how often.
 
+    `misled` are flows of which the frames that the switch handled alone say otherwise.
     `missing` frames were given to an exchange, and are in no capture of it.
     """
 
     only_live: Mapping[Essence, int]
     only_replayed: Mapping[Essence, int]
+    misled: Collection[Essence]
+    missing: int
     same: int
-    missing: int = 0
 
     def __bool__(self) -> bool:
-        return bool(self.only_live or self.only_replayed or self.missing)
+        differs = self.only_live or self.only_replayed or self.misled or self.missing
+        return bool(differs)
 
     def __str__(self) -> str:
         lines = [f"{self.same} decisions are the same"]
         for where, some in (("live", self.only_live), ("replay", self.only_replayed)):
             lines += [f"only {where}: {' '.join(e)} ({n}x)" for e, n in some.items()]
+        lines += [f"not so by all frames: {' '.join(e)}" for e in self.misled]
         if self.missing:
             lines.append(f"{self.missing} frames are in no capture")
         return "\n".join(lines)
@@ -55,12 +59,16 @@ class Difference:
 def compare(folder: Path, policies: Mapping[str, Policy], rate: float) -> Difference:
     """What a run in this folder decided, against the same frames replayed.
 
+    Twice: of the frames that the exchange was given, each must decide the same again;
+    of all frames, each flow must come to the same. The switch forgets the directions of
+    a flow one by one, and the engine is asked anew: there, once is as good as twice.
     `rate` is of the scenario's clock. Raises NoCapture where a file is missing.
     """
     result = _json(folder / "result.json")
     lines = (folder / "decisions.jsonl").read_text().splitlines()
     live = Counter(_essence_of(line) for line in map(json.loads, lines))
     again: Counter[Essence] = Counter()
+    of_all: set[Essence] = set()
     missing = 0
     exchanges = {name for moment in result["timeline"] for name in moment["since"]}
     for exchange in sorted(exchanges):
@@ -69,25 +77,44 @@ def compare(folder: Path, policies: Mapping[str, Policy], rate: float) -> Differ
             for moment in result["timeline"]
             if exchange in moment["since"]
         ]
-        sequenced = sequence(folder, exchange, rate)
-        missing += sequenced.missing
-        chance = random.Random(f"{result['seed']} {exchange}").random
-        for policy, act in zip(timeline, sequenced.acts, strict=True):
-            for line, frame in _decided(act, Engine(policy, chance), exchange):
-                said = line | {"exchange": exchange, "policy": policy.name}
-                again[essence(said, frame)] += 1
+        run = _Run(folder, exchange, timeline, rate, result["seed"])
+        given = run.sequence(only_given=True)
+        missing += given.missing
+        again.update(run.decided(given))
+        of_all.update(e[:-1] for e in run.decided(run.sequence(only_given=False)))
+    misled = of_all.symmetric_difference(e[:-1] for e in live)
     same = sum((live & again).values())
-    return Difference(live - again, again - live, same, missing)
+    return Difference(live - again, again - live, misled, missing, same)
 
 
-def sequence(folder: Path, exchange: str, rate: float) -> Sequenced:
-    """What an exchange of a run was given under each of its policies."""
-    feed = feed_of([read(path) for path in _captures(folder, exchange)], rate)
-    given = path_in(folder, exchange)
-    try:
-        return in_order(feed, list(read_given(given)), rate)
-    except OSError:
-        raise NoCapture(f"{given}: error: there is no such file") from None
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """One exchange of a run."""
+
+    folder: Path
+    exchange: str
+    timeline: Sequence[Policy]
+    rate: float
+    seed: int
+
+    def sequence(self, only_given: bool) -> Sequenced:
+        """What it was given, or what passed it, under each of its policies."""
+        captures = [read(path) for path in _captures(self.folder, self.exchange)]
+        given = path_in(self.folder, self.exchange)
+        try:
+            records = list(read_given(given))
+        except OSError:
+            raise NoCapture(f"{given}: error: there is no such file") from None
+        feed = feed_of(captures, self.rate)
+        return in_order(feed, records, self.rate, only_given)
+
+    def decided(self, sequenced: Sequenced) -> Iterator[Essence]:
+        """Each decision of its engines over these frames."""
+        chance = random.Random(f"{self.seed} {self.exchange}").random
+        for policy, act in zip(self.timeline, sequenced.acts, strict=True):
+            for line, frame in _decided(act, Engine(policy, chance), self.exchange):
+                said = line | {"exchange": self.exchange, "policy": policy.name}
+                yield essence(said, frame)
 
 
 def _captures(folder: Path, exchange: str) -> list[Path]:

@@ -46,15 +46,21 @@ class Sequenced:
     missing: int  # frames that were given, and that no capture holds
 
 
-def in_order(feed: Feed, given: Sequence[Given], rate: float) -> Sequenced:
-    """The frames under each policy of the timeline; those before the first apart."""
+def in_order(
+    feed: Feed, given: Sequence[Given], rate: float, only_given: bool = False
+) -> Sequenced:
+    """The frames under each policy of the timeline; those before the first apart.
+
+    With `only_given`, without what the switch handled alone.
+    """
     digests = [digest_of(frame) for frame in _frames(feed)]
     claimed, missing = _claim(feed, digests, given)
     changes = [n for n, record in enumerate(given) if record.digest == CHANGE]
     acts = []
     for number, first in enumerate(changes):
         last = changes[number + 1] if number + 1 < len(changes) else len(given)
-        rows, times, clock = _between(feed, claimed, given, first, last, rate)
+        until = _end(given, first if only_given else last)
+        rows, times, clock = _between(feed, claimed, given, first, last, until, rate)
         order = np.lexsort((np.arange(len(rows)), times))
         seconds = np.maximum.accumulate(clock[order]) if len(rows) else clock
         chosen = rows[order]
@@ -93,18 +99,25 @@ def _claim(
     return claimed, missing
 
 
+def _end(given: Sequence[Given], last: int) -> float:
+    """Until when a frame counts that nobody was given.
+
+    The controller ends before the captures do: after its last frame none does.
+    """
+    return given[min(last, len(given) - 1)].seconds
+
+
 def _between(
     feed: Feed,
     claimed: dict[int, int],
     given: Sequence[Given],
     first: int,
     last: int,
+    until: float,
     rate: float,
 ) -> tuple[Numbers, Moments, Moments]:
     """The rows of one policy, with the time and the engine's clock at each."""
     since = given[first].seconds
-    # The controller ends before the captures do: after its last frame nothing counts.
-    until = given[min(last, len(given) - 1)].seconds
     records = given[first:last]
     starts = [record.seconds for record in records]
     rows, times, clock = [], [], []

@@ -18,7 +18,7 @@ from tests.replay.captures import START, of_exchange
 ONE, TWO, THREE, FOUR = (query(f"{n}.example") for n in "abcd")
 
 
-def act(tmp_path: Path, *given: Given) -> list[Act]:
+def act(tmp_path: Path, *given: Given, only_given: bool = False) -> list[Act]:
     """What a run of five seconds with these frames was, as its exchange tells it."""
     inside = [
         (1.0, ONE, INBOUND, ""),
@@ -32,7 +32,7 @@ def act(tmp_path: Path, *given: Given) -> list[Act]:
         of_exchange(tmp_path / "x-outside.pcapng", "outside", outside),
     ]
     feed = feed_of([read(path) for path in captures])
-    sequenced = in_order(feed, given, rate=2.0)
+    sequenced = in_order(feed, given, 2.0, only_given)
     assert sequenced.missing == 0
     return sequenced.acts
 
@@ -74,6 +74,12 @@ def test_frames_are_in_the_order_of_their_engine(tmp_path: Path) -> None:
     order = [TWO, ONE, FOUR, THREE, TWO]
     assert only.digests == list(map(digest_of, order))
     assert only.feed.seconds == pytest.approx([2.3, 2.32, 7.0, 7.2, 8.2])
+
+
+def test_what_was_not_given_can_be_left_out(tmp_path: Path) -> None:
+    given = (change(0.5), frame(ONE, 1.1), frame(TWO, 4.1))
+    (only,) = act(tmp_path, *given, only_given=True)
+    assert only.digests == list(map(digest_of, (ONE, TWO)))
 
 
 def test_what_nobody_was_given_around_a_change_is_left_out(tmp_path: Path) -> None:
