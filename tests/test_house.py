@@ -220,3 +220,17 @@ def test_no_error_is_swallowed_whole() -> None:
         and all(isinstance(inner, ast.Pass) for inner in node.body)
     ]
     assert not found, "\n".join(found)
+
+
+def test_no_test_has_scapy_ask_the_network_for_an_address() -> None:
+    """An Ethernet header without a destination is resolved by ARP, on real wires."""
+    found = [
+        at(path, node.lineno)
+        for path in files("tests", "filterlab")
+        for node in ast.walk(tree(path))
+        if isinstance(node, ast.Call)
+        and ast.unparse(node.func).rpartition(".")[2] == "Ether"
+        and not node.args
+        and "dst" not in {keyword.arg for keyword in node.keywords}
+    ]
+    assert not found, "\n".join(found)

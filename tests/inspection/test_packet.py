@@ -9,13 +9,13 @@ from filterlab.inspection.checksum import checksums_right
 from filterlab.inspection.packet import Packet, dissect
 from tests.inspection.wire import (
     CLIENT,
+    ETHER,
     ICMP,
     IP,
     SERVER,
     TCP,
     UDP,
     Dot1Q,
-    Ether,
     IPv6,
     Talk,
     framed,
@@ -46,7 +46,7 @@ def test_syn_and_fin_count_one_each() -> None:
 
 def test_reads_past_vlan_tags_and_options() -> None:
     ip = IP(src=CLIENT, dst=SERVER, options=[b"\x07\x07\x04\0\0\0\0"])
-    frame = bytes(Ether() / Dot1Q(vlan=5) / Dot1Q(vlan=6) / ip / UDP(dport=53) / b"x")
+    frame = bytes(ETHER / Dot1Q(vlan=5) / Dot1Q(vlan=6) / ip / UDP(dport=53) / b"x")
     packet = _read(frame)
     assert packet.dst_port == 53 and packet.payload == b"x"
     assert packet.ethernet == frame[:22]
@@ -72,9 +72,9 @@ def test_reads_ipv6_past_its_extension_headers() -> None:
 def test_fragments_have_no_ports() -> None:
     for offset, more in ((0, 1), (4, 0)):
         ip = IP(src=CLIENT, dst=SERVER, frag=offset, flags=more)
-        packet = _read(bytes(Ether() / ip / UDP(dport=53) / (b"x" * 8)))
+        packet = _read(bytes(ETHER / ip / UDP(dport=53) / (b"x" * 8)))
         assert packet.fragment and not packet.whole and packet.dst_port == 0
-    head = bytes(Ether() / IPv6(nh=44, plen=24))
+    head = bytes(ETHER / IPv6(nh=44, plen=24))
     for bits in (b"\0\1", b"\0\x08"):
         fragment = head + b"\x11\0" + bits + b"\0\0\0\1" + bytes(16)
         packet = _read(fragment)
@@ -90,7 +90,7 @@ def test_broken_transport_headers_have_no_ports() -> None:
     assert not _read(udp[:38] + b"\0\x07" + udp[40:]).whole
     assert not _read(udp[:38] + b"\0\xff" + udp[40:]).whole
     assert not _read(udp[:40]).whole
-    assert not _read(bytes(Ether() / IP(proto=1))).whole
+    assert not _read(bytes(ETHER / IP(proto=1))).whole
 
 
 def test_reads_the_icmp_type() -> None:
@@ -103,7 +103,7 @@ def test_what_is_no_ip_is_nothing() -> None:
     assert dissect(talk[:12] + b"\x08\x06" + talk[14:]) is None
     assert dissect(talk[:14] + b"\x44" + talk[15:]) is None
     assert dissect(talk[:16] + b"\0\x10" + talk[18:]) is None
-    assert dissect(bytes(Ether() / Dot1Q() / IP())[:36]) is None
+    assert dissect(bytes(ETHER / Dot1Q() / IP())[:36]) is None
     assert dissect(Talk(six=True).send(b"")[:50]) is None
 
 

@@ -14,6 +14,8 @@ with warnings.catch_warnings():
 __all__ = ["DNS", "DNSQR", "ICMP", "IP", "TCP", "UDP", "Dot1Q", "Ether", "IPv6"]
 
 INSIDE_MAC, OUTSIDE_MAC = "02:00:00:00:00:01", "02:00:00:00:00:02"
+# Without its addresses scapy would ask the machine's own network for them, by ARP.
+ETHER = Ether(src=INSIDE_MAC, dst=OUTSIDE_MAC)
 CLIENT, SERVER = "100.64.0.2", "198.18.0.5"
 CLIENT6, SERVER6 = "2001:db8:100::2", "2001:db8:200::5"
 

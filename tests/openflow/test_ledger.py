@@ -13,6 +13,7 @@ from filterlab.openflow.tables import verdict_entries
 from filterlab.policy.effects import Record, Settle, Side
 
 CLIENT, SERVER = "100.64.0.2", "198.18.0.5"
+# Named: scapy asks the network by ARP for what is left out.
 ETHER = Ether(src="02:00:00:00:00:01", dst="02:00:00:00:00:02")
 FLOW = FlowKey(6, bytes([100, 64, 0, 2]), 40000, bytes([198, 18, 0, 5]), 443)
 

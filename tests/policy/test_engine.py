@@ -23,12 +23,12 @@ from filterlab.policy.rules import (
 from filterlab.policy.verdict import Verdict
 from tests.inspection.wire import (
     CLIENT,
+    ETHER,
     ICMP,
     IP,
     SERVER,
     TCP,
     UDP,
-    Ether,
     Talk,
     framed,
     hello,
@@ -329,13 +329,13 @@ def test_a_new_syn_opens_a_flow_anew_unless_it_was_dropped() -> None:
 
 def test_fragments_go_by_address_alone() -> None:
     ip = IP(src=CLIENT, dst=SERVER, flags="MF")
-    frame = bytes(Ether() / ip / UDP(dport=53) / query())
+    frame = bytes(ETHER / ip / UDP(dport=53) / query())
     dns = rule(None, InjectDns())
     assert box(dns).receive(frame, 0.0, IN) == [Forward()]
     engine = box(rule(ports(53), Drop()), rule(PREFIX, Drop(), name="prefix"))
     said = engine.receive(frame, 0.0, IN)
     assert without_log(said) == [DropFrame()] and log(said).rule == "prefix"
-    tcp = bytes(Ether() / ip / TCP())
+    tcp = bytes(ETHER / ip / TCP())
     engine = box(rule(None, Reset()))
     assert engine.receive(tcp, 0.0, IN) == engine.receive(tcp, 0.0, IN) == [Forward()]
 

@@ -14,6 +14,7 @@ from filterlab.policy.forge import Disguise, flag_bits, reset, tcp_answer, udp_a
 from filterlab.policy.rules import InjectDns, InjectHttp
 from tests.inspection.wire import (
     DNS,
+    ETHER,
     INSIDE_MAC,
     IP,
     OUTSIDE_MAC,
@@ -66,7 +67,7 @@ def test_a_reset_for_each_end(six: bool) -> None:
 
 
 def test_keeps_the_vlan_tag() -> None:
-    tagged = bytes(Ether() / Dot1Q(vlan=7) / IP() / TCP())
+    tagged = bytes(ETHER / Dot1Q(vlan=7) / IP() / TCP())
     assert _read(reset(_packet(tagged), True, 1, "RA", _LOOK))[Dot1Q].vlan == 7
 
 

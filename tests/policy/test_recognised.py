@@ -19,7 +19,7 @@ from filterlab.policy.rules import (
     Texts,
 )
 from tests.inspection.flows import NAME, quic_datagrams
-from tests.inspection.wire import CLIENT, IP, SERVER, Ether, Talk, request, sized
+from tests.inspection.wire import CLIENT, ETHER, IP, SERVER, Talk, request, sized
 from tests.policy.boxes import (
     IN,
     OUT,
@@ -141,7 +141,7 @@ def test_a_proxied_address_is_judged_as_one() -> None:
 def test_reads_what_has_no_ports(
     protocol: int, payload: bytes, field: str, value: str
 ) -> None:
-    frame = bytes(Ether() / IP(src=CLIENT, dst=SERVER, proto=protocol) / payload)
+    frame = bytes(ETHER / IP(src=CLIENT, dst=SERVER, proto=protocol) / payload)
     engine = box(rule(Match(field, Texts((value,))), Drop()))
     said = engine.receive(frame, 0.0, IN)
     assert said[0] == DropFrame() and log(said).finding == {field: value}
