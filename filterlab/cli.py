@@ -21,6 +21,7 @@ from rich.table import Table
 from filterlab.bench import suite
 from filterlab.lab import doctor as examination
 from filterlab.lab.obstacle import Obstacle
+from filterlab.records.command import records
 from filterlab.replay import command as rerun
 from filterlab.report import explain as explanation
 from filterlab.runner import catalogue, sealing
@@ -175,6 +176,9 @@ def explain(
     except explanation.NoRun as none:
         print(f"filterlab: error: {none}", file=sys.stderr)
         raise typer.Exit(2) from None
+
+
+app.command()(records)
 
 
 @app.command()

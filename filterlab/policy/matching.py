@@ -15,11 +15,17 @@ from filterlab.policy.rules import Names, Networks, Numbers, Texts
 IsWanted = Callable[[str], bool]
 
 
+ROOT = ""
+"""Below it lies every name (RFC 1034, 3.1); a policy writes it `*`."""
+
+
 def matches_name(wanted: Names) -> IsWanted:
     """Whether a lower-case host name is listed, or lies below a listed one."""
     exact, below = wanted.exact, wanted.below
     if not below:
         return exact.__contains__
+    if ROOT in below:
+        return bool
 
     def is_wanted(name: str) -> bool:
         if name in exact:

@@ -13,6 +13,7 @@ from ipaddress import ip_network
 from pathlib import Path
 
 from filterlab.inspection.fields import FIELDS, Field, Kind
+from filterlab.policy.matching import ROOT
 from filterlab.policy.rules import (
     AllOf,
     AnyOf,
@@ -234,11 +235,14 @@ class Gathered:
         return Texts(tuple(self._texts))
 
     def _add_name(self, value: str) -> None:
+        if value == "*":
+            self._below.add(ROOT)
+            return
         below = value.startswith("*.")
         try:
             name = values.host_name(value[2:] if below else value)
         except Unreadable:
-            expected = "a host name such as news.example, or *.news.example"
+            expected = "a host name such as news.example, *.news.example, or * for any"
             raise Unreadable(expected) from None
         (self._below if below else self._exact).add(name)
 
