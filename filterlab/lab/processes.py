@@ -196,6 +196,17 @@ class Process:
             why = f"{self.end_text()} before it was ready: waited for {self.ready}"
             raise NotReady(self.name, why, self._last_words())
 
+    def wait_end(self, within: float) -> bool:
+        """Wait until it has ended; False if it still runs then."""
+        if self.alive:
+            try:
+                handle = os.pidfd_open(self.pid)
+            except ProcessLookupError:  # another thread has seen its end meanwhile
+                return True
+            select.select([handle], [], [], within)
+            os.close(handle)
+        return not self.alive
+
     def death(self) -> Death | None:
         """How it ended, if it should still run."""
         if not self.wanted or self.alive:
@@ -231,12 +242,17 @@ class Process:
             except ProcessLookupError:
                 return
 
+    def last_text(self) -> str:
+        """All that it said, once it has ended."""
+        if self._log:
+            self._log.ended.wait(_DRAIN_SECONDS)
+        return self.log_text()
+
     def _ready_or_gone(self) -> bool:
         return not self.alive or self.ready.met(self)
 
     def _last_words(self) -> list[str]:
-        if self._log:
-            self._log.ended.wait(_DRAIN_SECONDS)
+        self.last_text()
         return self.log_tail()
 
 
@@ -294,7 +310,7 @@ class Supervisor:
             self.stop([process])
             why = f"`{shlex.join(argv)}` on {node.name} {error.why}"
             raise NotReady(name, why, error.tail) from None
-        process._last_words()
+        process.last_text()
         self.processes.remove(process)
         return process.forget_log()
 
@@ -343,12 +359,7 @@ class Supervisor:
     def _await_end(processes: Sequence[Process], within: float) -> None:
         end = time.monotonic() + within
         for process in processes:
-            if not process.alive:
-                continue
-            handle = os.pidfd_open(process.pid)
-            left = max(0.0, end - time.monotonic())
-            select.select([handle], [], [], left)
-            os.close(handle)
+            process.wait_end(max(0.0, end - time.monotonic()))
 
     @staticmethod
     def _kill_stragglers(marks: set[str]) -> None:

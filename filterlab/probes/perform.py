@@ -77,6 +77,8 @@ class _Attempt:
         request = self._request
         if is_address(request.host):
             return [request.host]
+        if request.addresses:
+            return in_order(list(request.addresses), request.family)
         with self._trace.step("dns", request.timeouts.dns) as step:
             answers = resolve(request.host, request, step, self._trace)
         self._found = replace(self._found, answers=tuple(answers))

@@ -106,7 +106,8 @@ class ProbeRequest:
     `host:port`, `tcp://host:port` or `tls://host:port` for `connect`. `resolver` is
     `udp://`, `tcp://` or `tls://` with an address (`#name` is the name that its
     certificate must bear), or a DoH URL; None takes the first server of
-    /etc/resolv.conf. `family` "any" tries IPv4, then IPv6.
+    /etc/resolv.conf. `addresses` are what the name is known to resolve to, so that
+    nobody is asked. `family` "any" tries IPv4, then IPv6.
     """
 
     kind: Kind
@@ -118,6 +119,7 @@ class ProbeRequest:
     timeouts: Timeouts = field(default_factory=Timeouts)
     family: Family = "any"
     most_bytes: int = 8_000_000
+    addresses: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         _ = self.scheme, self.host, self.port
@@ -190,6 +192,7 @@ class ProbeRequest:
             "timeouts": asdict(self.timeouts),
             "family": self.family,
             "most_bytes": self.most_bytes,
+            "addresses": list(self.addresses),
         }
 
     @classmethod
@@ -201,4 +204,5 @@ class ProbeRequest:
             parts = dict(via)
             via = _VIA_KINDS[parts.pop("kind")](**parts)
         timeouts = Timeouts(**fields.pop("timeouts"))
-        return cls(via=via, timeouts=timeouts, **fields)
+        addresses = tuple(fields.pop("addresses"))
+        return cls(via=via, timeouts=timeouts, addresses=addresses, **fields)

@@ -2,8 +2,8 @@
 
 Each service and client is a host. A probe through a tool has a device of its own at
 its client's place (another machine of the same subscriber), because a VPN changes
-the routes of the whole machine; and the tool's server has a host of its own where
-the probe's target stands.
+the routes of the whole machine; and each other part of the tool (its server, a bridge)
+has a host of its own, where the probe's target stands unless the tool says otherwise.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any
 from filterlab.map.graph import graph_of
 from filterlab.map.share import MapReport, describe
 from filterlab.probes.request import ProbeRequest, Timeouts
+from filterlab.runner.passages import check_passages
 from filterlab.runner.topologies import lay_out, topology_facts
 from filterlab.scenario.facts import Facts
 from filterlab.scenario.load import load_scenario
@@ -30,11 +31,16 @@ _NODE_NAME_LENGTH = 10
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A probe's way through a tool: which, from which device, to which server."""
+    """A probe's way through a tool: which, from which device, to which hosts."""
 
     tool: str
     device: str
-    server: str
+    hosts: Mapping[str, str]  # role -> node, the client's not among them
+
+    @property
+    def server(self) -> str | None:
+        """The node of its server; None for a tool that is all on the client."""
+        return self.hosts.get("server")
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +141,7 @@ def facts() -> Facts:
 def make_plan(path: Path) -> Plan:
     """Read a scenario and plan its run; raises BadInput with all that is wrong."""
     scenario = load_scenario(path, facts())
+    check_passages(scenario)
     plan = Plan(path, scenario)
     for name, client in scenario.clients.items():
         plan.node_of[name] = _add(plan, name, client.place_name)
@@ -168,8 +175,13 @@ def _planned(plan: Plan, name: str, probe: Probe) -> PlannedProbe:
     if probe.through is None:
         return PlannedProbe(name, probe, client, target, service, None)
     device = _add(plan, f"{probe.client[:6]}-d", plan.hosts[client])
-    server = _add(plan, f"{probe.through[:8]}-s", plan.hosts[target])
-    passage = Passage(probe.through, device, server)
+    tool = Shelf()[probe.through]
+    hosts = {}
+    for role in tool.roles:
+        if role != "client":
+            place = tool.file.places.get(role, plan.hosts[target])
+            hosts[role] = _add(plan, f"{probe.through[:8]}-{role[0]}", place)
+    passage = Passage(probe.through, device, hosts)
     return PlannedProbe(name, probe, device, target, service, passage)
 
 
@@ -183,7 +195,8 @@ def _pairs(plan: Plan) -> Iterator[tuple[str, str]]:
     for planned in plan.probes:
         yield planned.client, planned.target
         if planned.passage is not None:
-            yield planned.client, planned.passage.server
+            for node in planned.passage.hosts.values():
+                yield planned.client, node
         for resolver in _asked(plan, planned.probe):
             yield planned.client, plan.node_of[resolver]
 

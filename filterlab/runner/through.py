@@ -18,8 +18,10 @@ from filterlab.probes.failure import TIMEOUT
 from filterlab.probes.launcher import Launcher
 from filterlab.probes.request import Device, HttpProxy, Socks, Via
 from filterlab.probes.result import ProbeResult, Step, broken
+from filterlab.runner import asking
 from filterlab.runner.plan import Plan, PlannedProbe
 from filterlab.tools.running import Entry, RunningTool, start_tool
+from filterlab.tools.schema import ProgramText
 from filterlab.tools.shelf import Shelf
 
 # A tool's handshake takes some round trips more than TLS's, and its programs start
@@ -43,13 +45,14 @@ class Through:
         assert planned.passage is not None
         self._planned = planned
         self._plan = plan
-        self._network = network
         self._authority = authority
         self._supervisor = supervisor
         self._workshop = workshop
         self._tool = Shelf()[planned.passage.tool]
         self._device = network.node(planned.passage.device)
-        self._server = network.node(planned.passage.server)
+        self._hosts = {
+            role: network.node(node) for role, node in planned.passage.hosts.items()
+        }
         self._attempts = 0
 
     def fetch(self, launcher: Launcher) -> ProbeResult:
@@ -61,16 +64,17 @@ class Through:
             return self._failed(error, time.monotonic() - started)
         seconds = time.monotonic() - started
         try:
-            request = self._plan.request(
-                self._planned, str(self._authority.ca_file), **self._way(tool)
-            )
-            result = launcher.submit(request, self._device.pid).result()
+            result = self._try(tool, launcher)
+        except NotReady as error:  # a program that is the client, and not installed
+            result = broken(_last_line_says(str(error)))
         finally:
             deaths = [p.death() for p in tool.processes if p.death() is not None]
             tool.stop()
         if deaths:
             return broken(_last_line_says(str(deaths[0])))
-        return _after(seconds, result)
+        if not tool.processes:
+            return result
+        return asking.after(Step("tunnel", None, 0.0, seconds), result)
 
     def _start(self) -> RunningTool:
         self._attempts += 1
@@ -79,25 +83,70 @@ class Through:
         timeouts = self._plan.timeouts(self._planned)
         return start_tool(
             self._tool,
-            {"client": self._device, "server": self._server},
+            {"client": self._device, **self._hosts},
             self._authority,
             self._workshop / name.replace("/", "_"),
             self._supervisor,
             label=name,
             within=timeouts.socks * _TIMEOUTS_TO_CONNECT,
+            resolver=self._resolver_abroad(),
         )
 
-    def _way(self, tool: RunningTool) -> dict[str, Any]:
+    def _try(self, tool: RunningTool, launcher: Launcher) -> ProbeResult:
+        program = self._tool.enters.program
+        if program is None:
+            return self._probe(launcher, **self._way(tool.via))
+        return self._ask(tool, program, launcher)
+
+    def _ask(
+        self, tool: RunningTool, program: ProgramText, launcher: Launcher
+    ) -> ProbeResult:
+        """What a tool says that is a program itself.
+
+        One that only resolves names does so, and then the probe goes there directly.
+        """
+        probe = self._planned.probe
+        limits = self._plan.timeouts(self._planned)
+        within = limits.dns + limits.tcp + limits.tls  # all that resolving can be
+        if probe.kind == "fetch" and program.fetch is not None:
+            within += limits.http
+            said = tool.ask(program.fetch, within, url=probe.target, name=probe.host)
+            return asking.fetched(said)
+        assert program.resolve is not None  # `check_passages` has refused the probe
+        found = asking.resolved(tool.ask(program.resolve, within, name=probe.host))
+        if probe.kind == "resolve" or not found.reached:
+            return found
+        direct = self._probe(launcher, addresses=found.answers)
+        return asking.after(found.steps[0], replace(direct, answers=found.answers))
+
+    def _probe(self, launcher: Launcher, **way: Any) -> ProbeResult:
+        ca_file = str(self._authority.ca_file)
+        request = self._plan.request(self._planned, ca_file, **way)
+        return launcher.submit(request, self._device.pid).result()
+
+    def _way(self, entry: Entry) -> dict[str, Any]:
         """How the probe gets into the tool, and who resolves its names."""
-        via = _via(tool.via)
+        if entry.kind == "dns":
+            return {"resolver": f"udp://{entry.host}:{entry.port}"}
+        if entry.kind == "transparent":
+            return {}
+        via = _via(entry)
         if isinstance(via, Socks | HttpProxy):
             return {"via": via}
-        place = self._plan.hosts[self._server.name]
-        named = self._planned.probe.resolver or self._plan.resolvers(place)[0]
+        named = self._planned.probe.resolver or self._resolvers()[0]
         if "://" in named:
             return {"via": via, "resolver": named}
         address = self._plan.addresses(self._plan.node_of[named])[0]
         return {"via": via, "resolver": f"udp://{address}"}
+
+    def _resolvers(self) -> list[str]:
+        """The services that answer DNS, those where the tool comes out first."""
+        exit_host = self._hosts.get(self._tool.enters.exit, self._device)
+        return self._plan.resolvers(self._plan.hosts[exit_host.name])
+
+    def _resolver_abroad(self) -> str:
+        found = self._resolvers()
+        return self._plan.addresses(self._plan.node_of[found[0]])[0] if found else ""
 
     def _failed(self, error: NotReady, seconds: float) -> ProbeResult:
         """A client that could not connect is a result; any other part is the lab's."""
@@ -119,11 +168,3 @@ def _via(entry: Entry) -> Via:
         return Device(entry.interface)
     kind = Socks if entry.kind == "socks5" else HttpProxy
     return kind(entry.host, entry.port)
-
-
-def _after(seconds: float, result: ProbeResult) -> ProbeResult:
-    """The result with the tunnel's own start as its first step."""
-    tunnel = Step("tunnel", None, 0.0, seconds)
-    later = tuple(replace(s, started=s.started + seconds) for s in result.steps)
-    whole = result.seconds + seconds
-    return replace(result, steps=(tunnel, *later), seconds=whole)

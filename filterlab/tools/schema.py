@@ -1,9 +1,11 @@
 """The shape of a tool's YAML file: what it needs, makes, starts, and how it is entered.
 
 A tool is one folder of files and one or more programs (parts), each on a host by its
-role: `server`, `client`, or any other word (a bridge, a broker). File contents and
-commands are templates (`string.Template`): `${folder}`, `${server_address}`, the
-outputs of `keys`. Commands run without a shell, in the tool's folder.
+role: `server`, `client`, or any other word (a bridge, a broker), and every role but
+the client's has a host of its own. File contents and commands are templates
+(`string.Template`): `${folder}`, `${server_address}`, `${resolver_address}` (the lab's
+resolver where the server stands), the outputs of `keys`. Commands run without a shell,
+in the tool's folder.
 """
 
 from __future__ import annotations
@@ -33,7 +35,7 @@ from filterlab.scenario.values import (
 # tool's own folder.
 _SYSTEM_FOLDERS = ("/usr/", "/bin/", "/sbin/", "/dev/", "/proc/", "/sys/")
 _ABSOLUTE = re.compile(r"(?:^|[\s='\"<>])(/[^\s'\"<>;&|]*)")
-_ENTRIES = ("socks5", "http", "tun", "dns", "transparent")
+_ENTRIES = ("socks5", "http", "tun", "dns", "transparent", "program")
 _STOP_SIGNALS = ("SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT", "SIGKILL")
 _ROLE = re.compile(r"[a-z][a-z0-9_]{0,19}")
 
@@ -96,6 +98,13 @@ def endpoint(value: Any) -> tuple[str, int]:
     return host.strip("[]") or "127.0.0.1", int(port)
 
 
+def file_hash(value: Any) -> str:
+    """A hash as pip's --hash takes it."""
+    if not re.fullmatch(r"sha256:[0-9a-f]{64}", text(value)):
+        raise Unreadable("sha256: and 64 hexadecimal digits")
+    return str(value)
+
+
 def stop_signal(value: Any) -> signal.Signals:
     """A signal by its name."""
     return signal.Signals[choice(*_STOP_SIGNALS)(value)]
@@ -106,15 +115,21 @@ Role = Annotated[str, Reads(role)]
 Command = Annotated[str, Reads(command)]
 FileName = Annotated[str, Reads(file_name)]
 Endpoint = Annotated[tuple[str, int], Reads(endpoint)]
+Hash = Annotated[str, Reads(file_hash)]
 Secret = Annotated[str, word_of("hex", "base64", "uuid")]
 StopSignal = Annotated[signal.Signals, Reads(stop_signal, enum=list(_STOP_SIGNALS))]
 
 
 class PackagesText(Item):
-    """What brings the tool's programs, by where it comes from."""
+    """What brings the tool's programs, by where it comes from.
+
+    A package of pip may be pinned (`name==1.2`), and `hashes` then say what its files
+    must be: `{name: [sha256:...]}`.
+    """
 
     apt: tuple[Words, ...] = ()
     pip: tuple[Words, ...] = ()
+    hashes: dict[Words, tuple[Hash, ...]] = Field(default_factory=dict)
 
 
 class ReadyText(Item):
@@ -162,12 +177,32 @@ class CertificateText(Item):
         return {"usage": value} if isinstance(value, str) else value
 
 
+class ProgramText(Item):
+    """A tool that is itself the client: one command for each thing that it can do.
+
+    `fetch` writes the body of `${url}` to its standard output; `resolve` writes the
+    addresses of `${name}`. Its exit status and what it complains of say what failed.
+    """
+
+    fetch: Command | None = None
+    resolve: Command | None = None
+
+    @classmethod
+    def unfold(cls, value: Any) -> Any:
+        if not isinstance(value, dict) or not {"fetch", "resolve"} & set(value):
+            raise WrongShape("a mapping such as {fetch: 'curl ${url}'}")
+        return value
+
+
 class EntersText(Item):
     """How traffic gets into the tool on the client's host; exactly one way.
 
     With `tun` the host's default route leads into the tunnel, and `exit` (a role) is
-    where it comes out. `resolver` says who answers names then: `abroad`, `home`, or
-    an address.
+    where it comes out; `resolver` says who answers names then: `abroad`, `home`, or
+    an address. `dns` is a resolver for the client, who then goes there directly.
+    `transparent` is a port that the client's TCP to the web's ports is led to: what
+    the tool itself sends goes free if it goes to the tool's hosts, or bears the mark
+    `${mark}` (SO_MARK). `program` is a tool that is the client itself.
     """
 
     socks5: Endpoint | None = None
@@ -175,6 +210,7 @@ class EntersText(Item):
     tun: Words | None = None
     dns: Endpoint | None = None
     transparent: Port | None = None
+    program: ProgramText | None = None
     resolver: Words | None = None
     exit: Role = "server"
 
@@ -195,19 +231,22 @@ class EntersText(Item):
 class ToolFile(Item):
     """A tool's file, as it is written.
 
-    `run_folders` are folders of /run that each host of the tool has for itself:
-    programs that put sockets there by fixed names would meet each other otherwise.
+    `port` is its server's, as seen on the wire. `places` says where in the topology a
+    role's host stands, if not where the probe's target is. `run_folders` are folders
+    of /run that each host of the tool has for itself: programs that put sockets there
+    by fixed names would meet each other otherwise.
     """
 
     title: Words
     sources: tuple[Words, ...] = ()
     packages: PackagesText = PackagesText()
     needs: tuple[Words, ...] = ()
-    port: Annotated[tuple[int, str], Reads(port_and_protocol)]
+    port: Annotated[tuple[int, str], Reads(port_and_protocol)] | None = None
+    places: dict[Role, Words] = Field(default_factory=dict)
     run_folders: tuple[Role, ...] = ()
     random: dict[Role, Secret] = Field(default_factory=dict)
     certificates: dict[Role, CertificateText] = Field(default_factory=dict)
     keys: dict[Role, Command] = Field(default_factory=dict)
     files: dict[FileName, Words] = Field(default_factory=dict)
-    parts: dict[Role, PartText]
+    parts: dict[Role, PartText] = Field(default_factory=dict)
     enters: EntersText

@@ -30,8 +30,8 @@ class Tool:
         return self.file.title
 
     @property
-    def port(self) -> tuple[int, str]:
-        """Port and protocol of its server, as seen on the wire."""
+    def port(self) -> tuple[int, str] | None:
+        """Port and protocol of its server, as seen on the wire; None without one."""
         return self.file.port
 
     @property
@@ -41,8 +41,9 @@ class Tool:
 
     @property
     def roles(self) -> list[str]:
-        """The roles of the hosts that it runs on."""
-        return list(dict.fromkeys(part.on for part in self.file.parts.values()))
+        """The roles of the hosts that it runs on; a client there always is."""
+        ons = [part.on for part in self.file.parts.values()]
+        return list(dict.fromkeys([*ons, "client"]))
 
     def missing(self) -> list[str]:
         """Its programs that are not installed."""
@@ -69,6 +70,11 @@ class Tool:
         if packages.pip:
             commands.append("pip install " + " ".join(packages.pip))
         return " && ".join(commands)
+
+    def uses(self, variable: str) -> bool:
+        """Whether any of its templates names this variable."""
+        found = (Template(text).get_identifiers() for _, text in _templates(self.file))
+        return any(variable in names for names in found)
 
     def start_order(self) -> list[tuple[str, PartText]]:
         """The parts, each behind those that it starts after."""
@@ -109,20 +115,34 @@ def _check_parts(tool: Tool, document: Document) -> None:
                     expected=one_of(parts),
                     help=did_you_mean(earlier, parts),
                 )
+    if tool.port is None and set(tool.roles) != {"client"}:
+        document.complain("missing-key", (), "the file lacks 'port'", on_key=True)
+    if not parts and tool.file.enters.program is None:
+        message = "no part is started, and the tool is no program itself"
+        document.complain("bad-value", ("enters",), message, on_key=True)
     unknown = any(set(part.after) - set(parts) for part in parts.values())
     if not unknown and len(tool.start_order()) != len(parts):
         circle = set(parts) - {name for name, _ in tool.start_order()}
         message = f"{', '.join(sorted(circle))} start after one another"
         document.complain("bad-value", ("parts",), message, on_key=True)
-    if tool.file.enters.tun is not None and tool.file.enters.exit not in tool.roles:
-        message = f"no part runs on {quoted(tool.file.enters.exit)}"
-        path = ("enters", "exit")
-        document.complain("bad-value", path, message, expected=one_of(tool.roles))
+    for path, role in _roles_named(tool.file):
+        if role not in tool.roles:
+            message = f"no part runs on {quoted(role)}"
+            document.complain("bad-value", path, message, expected=one_of(tool.roles))
+
+
+def _roles_named(file: ToolFile) -> Iterator[tuple[Path_, str]]:
+    if file.enters.tun is not None:
+        yield ("enters", "exit"), file.enters.exit
+    for name, certificate in file.certificates.items():
+        yield ("certificates", name), certificate.host
+    for role in file.places:
+        yield ("places", role), role
 
 
 def _check_variables(tool: Tool, document: Document) -> None:
-    known = variable_names(tool)
     for path, template in _templates(tool.file):
+        known = [*variable_names(tool), *_ASKED.get(path, ())]
         # Template says what it finds; a `$` that begins no variable is an error.
         checked = Template(template)
         if not checked.is_valid():
@@ -144,10 +164,21 @@ def _check_variables(tool: Tool, document: Document) -> None:
                 )
 
 
+# What a tool that is the client itself is asked for, by the command that asks.
+_ASKED: dict[Path_, tuple[str, ...]] = {
+    ("enters", "program", "fetch"): ("url", "name"),
+    ("enters", "program", "resolve"): ("name",),
+}
+
+
 def variable_names(tool: Tool) -> list[str]:
     """The variables that a tool's templates may use."""
-    names = ["folder", "ca_file", "port"]
-    for role in dict.fromkeys(["server", "client", *tool.roles]):
+    names = ["folder", "ca_file", "resolver_address"]
+    if tool.port is not None:
+        names.append("port")
+    if tool.enters.transparent is not None:
+        names.append("mark")
+    for role in tool.roles:
         names += [f"{role}_address", f"{role}_address6"]
     for name in tool.file.certificates:
         names += [f"{name}_certificate", f"{name}_chain", f"{name}_key"]
@@ -165,3 +196,8 @@ def _templates(file: ToolFile) -> Iterator[tuple[Path_, str]]:
             yield ("parts", name, "then", index), line
         for key, value in part.variables.items():
             yield ("parts", name, "variables", key), value
+    program = file.enters.program
+    if program is not None and program.fetch is not None:
+        yield ("enters", "program", "fetch"), program.fetch
+    if program is not None and program.resolve is not None:
+        yield ("enters", "program", "resolve"), program.resolve

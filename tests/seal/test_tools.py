@@ -1,255 +1,176 @@
 """Each tool fetches a page through the national topology, and really goes its own way.
 
-Counters in every router say what crossed: nothing from the client to the web server
-itself, but something to the tool's server.
+Counters in every router say what crossed: to the tool's hosts something, and to the
+web server itself (or the resolver, for a tool that resolves names) nothing. A tool
+that is all on the client goes to the web server directly.
 """
 
 from __future__ import annotations
 
-import re
-import tempfile
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from filterlab.lab.authority import Authority
-from filterlab.lab.network import LabNode, Network
-from filterlab.lab.processes import NotReady, Supervisor
-from filterlab.lab.services import ServiceSpec, start_services
-from filterlab.lab.topology import load_topology
+from filterlab.lab.processes import NotReady
+from filterlab.probes.launcher import Launcher
+from filterlab.probes.request import ProbeRequest
+from filterlab.probes.said import addresses_said
 from filterlab.scenario.content import tools
-from filterlab.tools.running import Entry, start_tool
-from filterlab.tools.tool import load_tool
+from filterlab.tools.running import RunningTool
+from filterlab.tools.tool import Tool, load_tool
+from tests.seal.country import WEB, Country
 
-HOSTS = {"client": "isp1", "server": "abroad", "web": "abroad", "other": "isp1"}
-PAGE = "This is web.example"
+PAGE = f"This is {WEB}"
 TOOLS = tools()
 
 
-class Country:
-    """The network with a web server abroad, and counters in its routers."""
-
-    def __init__(self) -> None:
-        self.folder = Path(tempfile.mkdtemp())
-        topo = load_topology("national")(
-            hosts=HOSTS, delay_abroad_ms=0, delay_home_ms=0
-        )
-        self.network = Network(topo, self.folder, controller_port=None)
-        self.network.up()
-        for exchange in self.network.exchanges:
-            self.network.plain_forwarding(exchange)
-        self.authority = Authority(self.folder / "authority")
-        self.supervisor = Supervisor(self.folder)
-        web = self["web"]
-        spec = ServiceSpec(
-            "web.example", web, "abroad", ("http", "https"), web.addresses
-        )
-        start_services(
-            [spec], self.authority, self.folder / "services", self.supervisor
-        )
-
-    def __getitem__(self, name: str) -> LabNode:
-        return self.network.node(name)
-
-    def count(self, source: str, target: str) -> None:
-        """Count in every router what goes from one host to another."""
-        for router in self.network.names("router"):
-            for start, end in zip(
-                self[source].addresses, self[target].addresses, strict=True
-            ):
-                table = "ip6tables" if ":" in start else "iptables"
-                argv = [table, "-w", "-A", "FORWARD", "-s", start, "-d", end]
-                self[router].run_in(argv)
-
-    def counted(self, target: str) -> int:
-        """The packets counted on their way to a host, in all routers."""
-        packets = 0
-        for router in self.network.names("router"):
-            for address in self[target].addresses:
-                table = "ip6tables" if ":" in address else "iptables"
-                said = self[router].run_in([table, "-w", "-nvxL", "FORWARD"]).stdout
-                for line in said.splitlines():
-                    if re.search(rf"\s{re.escape(address)}(/\d+)?\s*$", line):
-                        packets += int(line.split()[0])
-        return packets
-
-    def routes(self) -> str:
-        """The client's routes of both families."""
-        shown = [["ip", "-4", "route"], ["ip", "-6", "route"]]
-        return "".join(self["client"].run_in(argv).stdout for argv in shown)
-
-    def reachable(self, target: str) -> list[str]:
-        """The addresses that the client has a route to; a tunnel may lack IPv6."""
-        return [
-            address
-            for address in self[target].addresses
-            if self["client"]
-            .run_in(["ip", "route", "get", address], check=False)
-            .stdout
-        ]
-
-    def fetch(self, address: str, via: Entry | None = None) -> str:
-        """The page at an address, or what curl says instead."""
-        host = f"[{address}]" if ":" in address else address
-        argv = ["curl", "-sS", "--max-time", "10", f"http://{host}/"]
-        if via is not None and via.kind == "socks5":
-            argv += ["--proxy", f"socks5h://{via.host}:{via.port}"]
-        if via is not None and via.kind == "http":
-            argv += ["--proxy", f"http://{via.host}:{via.port}", "--proxytunnel"]
-        done = self["client"].run_in(argv, check=False)
-        return done.stdout + done.stderr
+def what_it_is_asked(country: Country, running: RunningTool) -> dict[str, Any]:
+    """What came through the tool, by its kind of entry: all must be as it should."""
+    tool = country.tool
+    assert tool is not None
+    if tool.enters.program is not None:
+        return asked_of_program(country, running, tool)
+    if tool.enters.dns is not None:
+        return names_through(country, running)
+    return {"pages": [country.fetch(u, running.via) for u in urls(country, tool)]}
 
 
-def fetch_through(name: str) -> dict[str, Any]:
-    country = Country()
-    country.count("client", "web")
-    country.count("client", "server")
-    hosts = {"client": country["client"], "server": country["server"]}
-    routes = country.routes()
-    running = start_tool(
-        load_tool(TOOLS[name]),
-        hosts,
-        country.authority,
-        country.folder / "tool",
-        country.supervisor,
+def urls(country: Country, tool: Tool) -> list[str]:
+    """The pages that this kind of tool must bring."""
+    by_name = f"https://{WEB}/"
+    if not country.roles:  # it may do something to TLS only
+        return [by_name]
+    if tool.enters.transparent is not None:  # its port may listen on IPv4 only
+        return [by_name, country.pages()[0]]
+    return [by_name, *country.pages()]
+
+
+def asked_of_program(
+    country: Country, running: RunningTool, tool: Tool
+) -> dict[str, Any]:
+    """What a tool says that is a program itself."""
+    answer: dict[str, Any] = {"said": []}
+    program = tool.enters.program
+    assert program is not None
+    if program.fetch is not None:
+        said = running.ask(program.fetch, 20.0, url=f"https://{WEB}/", name=WEB)
+        answer["pages"] = [said.out.decode()]
+        answer["said"].append([said.status, said.complaints])
+    if program.resolve is not None:
+        said = running.ask(program.resolve, 20.0, name=WEB)
+        answer["names"] = addresses_said(said.out.decode())
+        answer["said"].append([said.status, said.complaints])
+    return answer
+
+
+def names_through(country: Country, running: RunningTool) -> dict[str, Any]:
+    """What a tool answers that is a resolver, asked by a probe as in a run."""
+    request = ProbeRequest(
+        "fetch",
+        f"https://{WEB}/",
+        resolver=f"udp://{running.via.host}:{running.via.port}",
+        ca_file=str(country.authority.ca_file),
     )
-    answer = {
-        "pages": [country.fetch(one, running.via) for one in country.reachable("web")],
+    with Launcher() as launcher:
+        result = launcher.submit(request, country["client"].pid).result()
+    return {
+        "names": result.answers,
+        "pages": [PAGE if result.reached else result.failure],
+    }
+
+
+def through(name: str) -> dict[str, Any]:
+    country = Country(load_tool(TOOLS[name]))
+    for target in ("web", "dns", *country.roles):
+        country.count("client", target)
+    country.watch_strays()
+    before = country.routes()
+    running = country.start()
+    answer = what_it_is_asked(country, running)
+    answer |= {
         "direct": country.counted("web"),
-        "tunnelled": country.counted("server"),
+        "asked": country.counted("dns"),
+        "tunnelled": sum(country.counted(role) for role in country.roles),
         "died": [str(death) for death in country.supervisor.died()],
     }
     running.stop()
     answer["running"] = [process.alive for process in running.processes]
-    answer["routes"] = [routes, country.routes()]
-    again = start_tool(
-        load_tool(TOOLS[name]),
-        hosts,
-        country.authority,
-        country.folder / "again",
-        country.supervisor,
-    )
-    answer["again"] = country.fetch(country["web"].addresses[0], again.via)
+    answer["routes"] = [before, country.routes()]
+    again = country.start("again")
+    answer["again"] = what_it_is_asked(country, again)
+    again.stop()
+    answer["strays"] = country.strays()
+    answer["addresses"] = list(country["web"].addresses)
     return answer
 
 
 @pytest.mark.parametrize("name", sorted(TOOLS))
-def test_a_page_comes_through_the_tool_and_no_other_way(
+def test_traffic_comes_through_the_tool_and_no_other_way(
     name: str, in_seal: Callable[..., Any], needs: Callable[..., None]
 ) -> None:
-    needs("curl", "caddy", *load_tool(TOOLS[name]).file.needs)
-    answer = in_seal(fetch_through, name)
-    assert answer["pages"], answer
-    assert all(PAGE in page for page in answer["pages"]), answer
-    assert answer["direct"] == 0
-    assert answer["tunnelled"] > 0
+    tool = load_tool(TOOLS[name])
+    needs("curl", "caddy", "unbound", *tool.file.needs)
+    answer = in_seal(through, name)
+    for came in (answer, answer["again"]):
+        assert all(PAGE in page for page in came.get("pages", [])), answer
+        assert set(came.get("names", [])) <= set(answer["addresses"]), answer
+        assert came.get("pages") or came.get("names"), answer
+    assert_way(tool, answer)
     assert answer["died"] == []
     assert not any(answer["running"])
     before, after = answer["routes"]
     assert after == before
-    assert PAGE in answer["again"]
+    assert answer["strays"] == {}
 
 
-def fetch_without_a_tool() -> list[Any]:
+def assert_way(tool: Tool, answer: dict[str, Any]) -> None:
+    """The packets went where this kind of tool sends them."""
+    if tool.roles == ["client"]:
+        assert answer["direct"] > 0
+        return
+    assert answer["tunnelled"] > 0
+    resolves = tool.enters.dns is not None or "names" in answer
+    if resolves:
+        assert answer["asked"] == 0
+    else:
+        assert answer["direct"] == 0
+
+
+def without_a_tool() -> list[Any]:
     country = Country()
     country.count("client", "web")
-    page = country.fetch(country["web"].addresses[0])
-    return [page, country.counted("web")]
+    country.watch_strays()
+    page = country.fetch(country.pages()[0])
+    strays = country.strays()
+    # The documentation's own network (RFC 5737), which is nobody's in the lab.
+    country["client"].run_in(["ping", "-c1", "-W1", "192.0.2.1"], check=False)
+    return [page, country.counted("web"), strays, country.strays()]
 
 
 def test_without_a_tool_the_counters_count(
     in_seal: Callable[..., Any], needs: Callable[..., None]
 ) -> None:
-    needs("curl", "caddy")
-    page, packets = in_seal(fetch_without_a_tool)
+    needs("curl", "caddy", "unbound", "ping")
+    page, packets, none, one = in_seal(without_a_tool)
     assert PAGE in page
     assert packets > 0
+    assert none == {}
+    assert one == {"client iptables": 1}
 
 
-def two_at_once(name: str) -> list[str]:
-    country = Country()
-    pages = []
-    tool = load_tool(TOOLS[name])
-    for client in ("client", "other"):
-        start_tool(
-            tool,
-            {"client": country[client], "server": country["server"]},
-            country.authority,
-            country.folder / client,
-            country.supervisor,
-            label=f"{name} of {client}",
-        )
-        pages.append(country.fetch(country["web"].addresses[0]))
-    return pages
-
-
-def test_two_tools_on_one_port_of_one_host_are_refused(
-    in_seal: Callable[..., Any], needs: Callable[..., None]
-) -> None:
-    needs("caddy", "ss-server")
-    refusal = in_seal(refused_start)
-    assert "needs port 8388/tcp, in use on server" in refusal
-
-
-def refused_start() -> str:
+def two_on_one_port() -> str:
+    country = Country(load_tool(TOOLS["shadowsocks"]))
     try:
-        two_at_once("shadowsocks")
+        for client in ("client", "other"):
+            country.start(client, client)
     except NotReady as error:
         return str(error)
     return "nothing was refused"
 
 
-def start_broken(text: str) -> dict[str, Any]:
-    country = Country()
-    path = country.folder / "broken.yaml"
-    path.write_text(text)
-    hosts = {"client": country["client"], "server": country["server"]}
-    folder = country.folder / "tool"
-    answer: dict[str, Any] = {"error": ""}
-    try:
-        start_tool(
-            load_tool(path), hosts, country.authority, folder, country.supervisor
-        )
-    except NotReady as error:
-        answer["error"] = str(error)
-    answer["left"] = [
-        process.name
-        for process in country.supervisor.processes
-        if process.alive and process.name.startswith("broken")
-    ]
-    return answer
-
-
-BROKEN = """
-title: A tool that does not work
-port: 1080/tcp
-parts:
-  server: {on: server, start: sleep 3600, ready: {tcp: 4444}, within: 200ms}
-  client: {on: client, start: CLIENT, ready: {tcp: 1080}, within: 200ms}
-enters: {socks5: 127.0.0.1:1080}
-"""
-
-
-@pytest.mark.parametrize(
-    ("client", "server", "said"),
-    [
-        ("sleep 3600", "sleep 3600", "broken server was not ready after 0.2 s"),
-        ("sleep 3600", "ls /nosuch", "broken server left with status"),
-        ("sh -c 'trap : TERM; sleep 3600'", "yes", "flooded its log"),
-        ("sleep 3600", "nosuchprogram", "nosuchprogram"),
-    ],
-)
-def test_a_tool_that_does_not_start_says_why_and_leaves_nothing(
-    in_seal: Callable[..., Any], client: str, server: str, said: str
+def test_two_tools_on_one_port_of_one_host_are_refused(
+    in_seal: Callable[..., Any], needs: Callable[..., None]
 ) -> None:
-    text = BROKEN.replace("CLIENT", f'"{client}"').replace(
-        "start: sleep 3600,", f'start: "{server}",', 1
-    )
-    text = text.replace("/nosuch", "nosuch")
-    if server == "yes":
-        text = text.replace("within: 200ms", "within: 10s")
-    answer = in_seal(start_broken, text)
-    assert said in answer["error"]
-    assert answer["left"] == []
+    needs("caddy", "unbound", "ss-server")
+    assert "needs port 8388/tcp, in use on server" in in_seal(two_on_one_port)

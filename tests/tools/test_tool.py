@@ -117,6 +117,12 @@ def test_what_is_missing_is_named_with_its_command(tmp_path: Path) -> None:
         ("port: 443/tcp", "port: 70000/tcp", "a port and its protocol"),
         ("port: 443/tcp", "port: 443", "a port and its protocol"),
         ("port: 443/tcp\n", "", "lacks 'port'"),
+        ("port: 443/tcp\n", "port: 443/tcp\nplaces: {far: abroad}\n", "on 'far'"),
+        ("host: bridge}", "host: far}", "no part runs on 'far'"),
+        ('{http: "3128"}', "{program: {open: x}}", "a mapping such as {fetch: 'curl"),
+        ('{http: "3128"}', "{program: {fetch: 'x ${ulr}'}}", "did you mean 'url'?"),
+        ('{http: "3128"}', "{program: {fetch: cat /etc/x}}", "inside the run's folder"),
+        ("pip: [three]}", "pip: [three], hashes: {three: [x]}}", "sha256: and 64"),
         ("stop: SIGINT", "stop: SIGKIL", "did you mean 'SIGKILL'?"),
         ("within: 20s", "within: soon", "a duration such as"),
         ("password: base64", "password: dice", "one of: hex, base64, uuid"),
@@ -158,6 +164,14 @@ def test_the_shipped_tools_are_right_and_say_where_they_come_from(name: str) -> 
     assert tool.file.sources
     assert tool.command
     assert tool.file.needs
+
+
+def test_a_tool_may_be_a_program_and_nothing_else(tmp_path: Path) -> None:
+    tool = load(tmp_path, "title: A\nenters: {program: {fetch: 'curl ${url}'}}\n")
+    assert tool.roles == ["client"]
+    assert tool.port is None
+    with pytest.raises(BadInput, match="no part is started"):
+        load(tmp_path, "title: A\nenters: {socks5: 1080}\n")
 
 
 def test_editors_get_a_schema() -> None:

@@ -1,0 +1,215 @@
+"""One start of one tool: its secrets and files made, its parts started in order.
+
+Keys and configurations are made anew for each run, in a folder of the tool's own.
+Parts start as soon as those that they wait for are ready, so servers and clients
+come up together where the tool allows it.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import shlex
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from string import Template
+from typing import Protocol
+
+from filterlab.lab.authority import Authority
+from filterlab.lab.processes import Node, Process, Supervisor
+from filterlab.lab.readiness import (
+    All,
+    InterfaceExists,
+    InterfaceUp,
+    Listening,
+    LogLine,
+    Readiness,
+)
+from filterlab.tools.redirect import MARK, lead_into_port
+from filterlab.tools.schema import PartText, ReadyText
+from filterlab.tools.tool import Tool
+from filterlab.tools.tunnel import lead_into_tunnel
+
+_SECRET_BYTES = 16  # 128 bits, as the key of Shadowsocks 2022's smaller cipher needs
+
+
+class Host(Node, Protocol):
+    """A host of the network with its addresses, IPv4 and IPv6."""
+
+    @property
+    def addresses(self) -> Sequence[str]:
+        """Its addresses as plain text."""
+
+
+class Start:
+    """One start of one tool: prepare it, start its parts, and lead traffic in."""
+
+    def __init__(
+        self,
+        tool: Tool,
+        hosts: Mapping[str, Host],
+        folder: Path,
+        supervisor: Supervisor,
+        label: str,
+        within: float,
+        resolver: str,
+    ) -> None:
+        self.label = label
+        self._within = within
+        self.processes: list[Process] = []
+        self._tool = tool
+        self._hosts = hosts
+        self._folder = folder
+        self._supervisor = supervisor
+        self._variables = {
+            "folder": str(folder),
+            "port": str(tool.port[0]) if tool.port is not None else "",
+            "mark": str(MARK),
+            "resolver_address": resolver,
+        }
+        for role, host in hosts.items():
+            v4 = [one for one in host.addresses if ":" not in one]
+            v6 = [one for one in host.addresses if ":" in one]
+            self._variables[f"{role}_address"] = v4[0] if v4 else ""
+            self._variables[f"{role}_address6"] = v6[0] if v6 else ""
+
+    def prepare(self, authority: Authority) -> None:
+        """Make secrets, certificates, keys and files, in this order."""
+        file = self._tool.file
+        self._own_run_folders()
+        self._variables["ca_file"] = str(authority.ca_file)
+        for name, kind in file.random.items():
+            self._variables[name] = _secret(kind)
+        for name, wanted in file.certificates.items():
+            made = authority.issue(
+                f"tool-{self.label}-{name}".replace("/", "_"),
+                names=wanted.names or [f"{name}.{self._tool.name}.example"],
+                addresses=self._hosts[wanted.host].addresses,
+                usage="client" if wanted.usage == "client" else "server",
+            )
+            self._variables[f"{name}_certificate"] = str(made.cert_file)
+            self._variables[f"{name}_chain"] = str(made.chain_file)
+            self._variables[f"{name}_key"] = str(made.key_file)
+        maker = self._hosts.get("server", self._hosts["client"])
+        for name, line in file.keys.items():
+            said = self._run(f"key {name}", line, maker)
+            self._variables[name] = said.strip()
+        for path, content in file.files.items():
+            target = self._folder / path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.touch(mode=0o600)  # many hold secrets, and programs insist on it
+            target.write_text(self._filled(content) + "\n")
+
+    def _own_run_folders(self) -> None:
+        if not self._tool.file.run_folders:
+            return
+        lines = [
+            f"mkdir -p /run/{one}; mountpoint -q /run/{one} ||"
+            f" mount -t tmpfs tmpfs /run/{one}"
+            for one in self._tool.file.run_folders
+        ]
+        for role in self._tool.roles:
+            host = self._hosts[role]
+            self._shell(f"folders of {role}", "\n".join(lines), host)
+
+    def _shell(self, what: str, script: str, node: Node) -> str:
+        command = ["sh", "-e", "-c", script]
+        name = f"{self.label} {what}"
+        return self._supervisor.run(name, command, node, folder=self._folder)
+
+    def parts(self) -> None:
+        """Start every part and wait until all are ready."""
+        started: dict[str, tuple[PartText, Process]] = {}
+        ready: set[str] = set()
+        for name, part in self._tool.start_order():
+            for earlier in part.after:
+                self._await(earlier, started, ready)
+            started[name] = part, self._start(name, part)
+        for name in started:
+            self._await(name, started, ready)
+
+    def lead_in(self) -> Callable[[], None] | None:
+        """Lead the client's traffic into the tool, where it does not enter by itself.
+
+        Returns what leads it back.
+        """
+        enters = self._tool.enters
+        client = self._hosts["client"]
+        outside = [
+            address
+            for role, host in self._hosts.items()
+            if role != "client"
+            for address in host.addresses
+        ]
+        if enters.transparent is not None:
+            port = enters.transparent
+            return lead_into_port(port, client=client, outside=outside, run=self._shell)
+        if enters.tun is None:
+            return None
+        return lead_into_tunnel(
+            enters.tun,
+            client=client,
+            exit_host=self._hosts[enters.exit],
+            outside=outside,
+            run=self._shell,
+        )
+
+    def _start(self, name: str, part: PartText) -> Process:
+        process = self._supervisor.start(
+            f"{self.label} {name}",
+            self.argv(part.start),
+            self._hosts[part.on],
+            ready=_readiness(part.ready),
+            folder=self._folder,
+            variables={k: self._filled(v) for k, v in part.variables.items()},
+            stop_signal=part.stop,
+        )
+        self.processes.append(process)
+        return process
+
+    def _await(
+        self,
+        name: str,
+        started: Mapping[str, tuple[PartText, Process]],
+        ready: set[str],
+    ) -> None:
+        if name in ready:
+            return
+        part, process = started[name]
+        process.wait_ready(part.within or self._within)
+        for line in part.then:
+            self._run(f"{name} setup", line, self._hosts[part.on])
+        ready.add(name)
+
+    def _run(self, what: str, line: str, host: Host) -> str:
+        return self._supervisor.run(
+            f"{self.label} {what}", self.argv(line), host, folder=self._folder
+        )
+
+    def argv(self, line: str, more: Mapping[str, str] | None = None) -> list[str]:
+        """A command line as words, with the variables (and `more`) filled in."""
+        return [self._filled(word, more) for word in shlex.split(line)]
+
+    def _filled(self, template: str, more: Mapping[str, str] | None = None) -> str:
+        return Template(template).substitute(self._variables, **(more or {}))
+
+
+def _secret(kind: str) -> str:
+    if kind == "uuid":
+        return str(uuid.uuid4())
+    secret = os.urandom(_SECRET_BYTES)
+    return base64.b64encode(secret).decode() if kind == "base64" else secret.hex()
+
+
+def _readiness(ready: ReadyText) -> Readiness:
+    conditions: list[Readiness] = []
+    if ready.tcp is not None or ready.udp is not None:
+        conditions.append(Listening(tcp=ready.tcp, udp=ready.udp))
+    if ready.log is not None:
+        conditions.append(LogLine(ready.log))
+    if ready.interface is not None:
+        conditions.append(InterfaceExists(ready.interface))
+    if ready.up is not None:
+        conditions.append(InterfaceUp(ready.up))
+    return All(tuple(conditions))
