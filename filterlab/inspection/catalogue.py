@@ -78,3 +78,15 @@ RECOGNISERS: dict[str, type[Recogniser]] = {
 
 DETAILS = frozenset((DnsAnswer.name, HttpResponse.name, TlsServer.name))
 """Recognisers of what another one has named already: `protocol` waits for none."""
+
+PROTOCOLS: tuple[str, ...] = tuple(
+    sorted(
+        {
+            protocol
+            for name, recogniser in RECOGNISERS.items()
+            if name not in DETAILS
+            for protocol in getattr(recogniser, "protocols", (name,))
+        }
+    )
+)
+"""What the field `protocol` may say, if the user adds no recognisers."""

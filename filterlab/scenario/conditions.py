@@ -12,8 +12,9 @@ from collections.abc import Iterable
 from ipaddress import ip_network
 from pathlib import Path
 
+from filterlab.inspection.catalogue import PROTOCOLS
 from filterlab.inspection.fields import FIELDS, Field, Kind
-from filterlab.policy.matching import ROOT
+from filterlab.policy.matching import ROOT, matches_text
 from filterlab.policy.rules import (
     AllOf,
     AnyOf,
@@ -127,6 +128,7 @@ class ConditionReader:
         gathered = Gathered(field)
         for place, value in written:
             try:
+                self._known_protocol(field, value)
                 gathered.add(value)
             except Unreadable as why:
                 self._document.complain(
@@ -137,6 +139,13 @@ class ConditionReader:
                     help=why.help,
                 )
         return None if len(self._document.problems) > before else gathered.wanted()
+
+    def _known_protocol(self, field: Field, value: str) -> None:
+        """Refuse what no recogniser says; one of the user's own may say anything."""
+        if field.key != "protocol" or "recognisers" in self._document.root.values:
+            return
+        if not any(map(matches_text(Texts((value,))), PROTOCOLS)):
+            raise Unreadable(one_of(PROTOCOLS), did_you_mean(value, PROTOCOLS))
 
     def _from_file(self, field: Field, path: Path_, node: Table) -> Wanted | None:
         file = node.values.get("file")

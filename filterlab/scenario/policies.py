@@ -18,8 +18,6 @@ from filterlab.policy.rules import (
     Grade,
     Policy,
     Position,
-    Probe,
-    Record,
     Redirect,
     Residual,
     Rule,
@@ -31,6 +29,7 @@ from filterlab.scenario.item import validate
 from filterlab.scenario.plugins import plugins
 from filterlab.scenario.policyfile import PolicyFile, ResidualText, RuleText
 from filterlab.scenario.problem import BadInput, listed, quoted
+from filterlab.scenario.reach import check_reach
 from filterlab.scenario.source import Document
 
 _Mechanism = Literal["drop", "reset"]
@@ -80,6 +79,7 @@ def _policy(file: PolicyFile, document: Document, path: Path) -> Policy:
     position = Position(file.position)
     reader = ConditionReader(document, path.parent)
     rules: list[Rule] = []
+    stack = file.stack.model()
     for index, written in enumerate(file.rules):
         when: Condition | None = None
         if "when" in written.model_fields_set:
@@ -100,14 +100,14 @@ def _policy(file: PolicyFile, document: Document, path: Path) -> Policy:
         _check_reading(document, file, written, rule)
         # A condition that could not be read is not one that holds for every frame.
         if when is not None or "when" not in written.model_fields_set:
-            _check_reach(document, written, rule, rules)
+            check_reach(document, written, rule, rules, stack)
             rules.append(rule)
     return Policy(
         name=path.stem,
         title=file.title,
         source=document.where(()),
         position=position,
-        stack=file.stack.model(),
+        stack=stack,
         rules=tuple(rules),
         recognisers=plugins(file.recognisers, document, path.parent),
         signatures_as_of=file.signatures.as_of if file.signatures else date.max,
@@ -171,34 +171,6 @@ def _check_reading(
             on_key=True,
             help="stack: segment reads each on its own",
         )
-
-
-def _check_reach(
-    document: Document, written: RuleText, rule: Rule, earlier: list[Rule]
-) -> None:
-    for other in earlier:
-        if other.name == rule.name:
-            document.complain(
-                "rule-twice",
-                (*written.path, "name"),
-                f"a second rule is called {quoted(rule.name)}",
-                help=f"the first one is on line {other.source.line}",
-            )
-            break
-    for other in earlier:
-        # Rules that let others go on, or are in force at times, take nothing away.
-        if not other.always or isinstance(other.then, Record | Probe):
-            continue
-        if other.when is None or other.when == rule.when:
-            why = "every frame" if other.when is None else "the same frames"
-            document.complain(
-                "unreachable-rule",
-                written.path,
-                f"nothing can reach the rule {quoted(rule.name)}: the rule "
-                f"{quoted(other.name)} on line {other.source.line} takes {why} first",
-                on_key=True,
-            )
-            break
 
 
 def _residual(written: ResidualText) -> Residual:
