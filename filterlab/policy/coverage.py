@@ -14,7 +14,7 @@ from filterlab.inspection.catalogue import DETAILS, RECOGNISERS
 from filterlab.inspection.fields import FIELDS
 from filterlab.inspection.flow import PROTOCOL_NAMES, TCP, UDP
 from filterlab.policy.conditions import ANY_RECOGNISER, QUIC, cannot_say
-from filterlab.policy.matching import matches_name, matches_text
+from filterlab.policy.matching import ROOT, matches_name, matches_text
 from filterlab.policy.rules import (
     AllOf,
     AnyOf,
@@ -183,7 +183,7 @@ def _is_below(name: str, names: Names) -> bool:
         if name[at:] in names.below:
             return True
         at = name.find(".", at) + 1
-    return False
+    return ROOT in names.below
 
 
 def _holds_networks(wide: Networks, narrow: Networks) -> bool:

@@ -20,6 +20,7 @@ from filterlab.policy.coverage import (
     transports_of,
 )
 from filterlab.policy.matching import (
+    ROOT,
     matches_address,
     matches_name,
     matches_number,
@@ -136,7 +137,8 @@ def test_what_an_earlier_rule_takes(earlier: Any, later: Any, takes: bool) -> No
 
 
 _LABELS = st.lists(st.sampled_from("abc"), min_size=1, max_size=3).map(".".join)
-_NAME = st.builds(Names, st.frozensets(_LABELS), st.frozensets(_LABELS))
+_BELOW = st.frozensets(_LABELS | st.just(ROOT))
+_NAME = st.builds(Names, st.frozensets(_LABELS), _BELOW)
 _PORT = st.integers(0, 20)
 _SPAN = st.tuples(_PORT, _PORT).map(lambda two: (min(two), max(two)))
 _NUMBER = st.builds(Numbers, st.frozensets(_PORT), st.lists(_SPAN).map(tuple))
