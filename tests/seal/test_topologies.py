@@ -18,7 +18,7 @@ from filterlab.lab.topology import load_topology
 from filterlab.scenario import content
 
 # Mininet pings every pair of nodes, one after another: a small country will do.
-SMALL = {"national": ",isps=1,gateways=one,sizes=2.5"}
+SMALL = {"national": ",isps=1,gateways=one,sizes=2.5", "provider": ",pool=0"}
 
 
 def plain_mn(name: str) -> dict[str, Any]:
@@ -37,14 +37,14 @@ def plain_mn(name: str) -> dict[str, Any]:
     return {"status": done.returncode, "said": done.stderr + done.stdout}
 
 
-@pytest.mark.parametrize("name", ["single", "campus", "national"])
+@pytest.mark.parametrize("name", ["single", "campus", "national", "provider"])
 def test_it_runs_under_plain_mn(
     in_seal: Callable[..., Any], needs: Callable[..., None], name: str
 ) -> None:
     needs("ifconfig", "ping")
     seen = in_seal(plain_mn, name)
     assert seen["status"] == 0, seen["said"]
-    small = {"isps": 1, "gateways": "one"} if name in SMALL else {}
+    small = {"national": {"isps": 1, "gateways": "one"}}.get(name, {})
     topo = load_topology(name)(**small)
     hosts = [n for n in topo.hosts() if topo.nodeInfo(n)["role"] == "host"]
     rows = dict(re.findall(r"^(\S+) -> (.*)$", seen["said"], re.MULTILINE))

@@ -16,6 +16,8 @@ from filterlab.map.share import round_trip_seconds
 SHAPES: list[tuple[str, dict[str, Any]]] = [
     ("single", {}),
     ("campus", {}),
+    ("provider", {}),
+    ("provider", {"pool": 0}),
     ("national", {}),
     ("national", {"isps": 1, "sizes": 2.5, "gateways": "one"}),
     ("national", {"isps": 5, "gateways": "north,south", "hops": 14}),
