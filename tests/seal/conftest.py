@@ -14,6 +14,7 @@ import pytest
 
 from filterlab.lab.doctor import examine, missing
 from filterlab.lab.programs import find_program
+from filterlab.tools.tool import Tool
 
 HERE = Path(__file__).parent
 SEAL = (
@@ -46,12 +47,17 @@ def first_lack() -> str | None:
 def needs(first_lack: str | None) -> Callable[..., None]:
     """Skip the test unless the seal can be made and these programs are there."""
 
-    def check(*programs: str) -> None:
+    def check(*programs: str, tool: Tool | None = None) -> None:
         if first_lack is not None:
             lacking(first_lack)
         for program in programs:
             if find_program(program) is None:
                 lacking(f"there is no {program}")
+        if tool is not None and (missing := tool.missing()):
+            what = f"{tool.name} needs {', '.join(missing)}: {tool.command}"
+            if any(need.by_hand for need in tool.file.needs):
+                pytest.skip(what)  # nobody can be required to have it
+            lacking(what)
 
     return check
 

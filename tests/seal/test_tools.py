@@ -110,7 +110,7 @@ def test_traffic_comes_through_the_tool_and_no_other_way(
     name: str, in_seal: Callable[..., Any], needs: Callable[..., None]
 ) -> None:
     tool = load_tool(TOOLS[name])
-    needs("curl", "caddy", "unbound", *tool.file.needs)
+    needs("curl", "caddy", "unbound", tool=tool)
     answer = in_seal(through, name)
     for came in (answer, answer["again"]):
         assert all(PAGE in page for page in came.get("pages", [])), answer

