@@ -39,6 +39,7 @@ class Cell:
     innocent: bool
     attempts: tuple[Attempt, ...]
     control: Attempt
+    strategy: str | None = None
 
     @property
     def typical(self) -> Attempt:
@@ -85,6 +86,7 @@ class Cell:
                 "from": self.client,
                 "target": self.target,
                 "through": self.through,
+                "strategy": self.strategy,
                 "phase": self.phase,
                 "innocent": self.innocent,
                 "label": attempt.outcome.label,

@@ -53,6 +53,8 @@ class Narrator:
         line.append(f"{cell.probe:<26} ")
         line.append_text(label)
         line.append(f"  {cell.typical.result.seconds:.1f} s", "dim")
+        if cell.strategy is not None:
+            line.append(f"  with {cell.strategy}", "dim")
         self._console.print(line)
 
 

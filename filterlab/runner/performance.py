@@ -108,9 +108,16 @@ class Performance:
             planned.probe.innocent,
             tuple(attempts),
             control,
+            planned.probe.strategy.shown if planned.probe.strategy else None,
         )
 
     def _try(self, planned: PlannedProbe) -> ProbeResult:
+        around = self._stage.strategies.get(planned.name)
+        if around is not None:
+            return around.during(lambda: self._attempt(planned))
+        return self._attempt(planned)
+
+    def _attempt(self, planned: PlannedProbe) -> ProbeResult:
         stage = self._stage
         assert stage.launcher is not None and stage.authority is not None
         if planned.passage is not None:

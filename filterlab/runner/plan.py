@@ -102,6 +102,8 @@ class Plan:
         """What the probe's process is told; `more` is `via`, or another resolver."""
         probe = planned.probe
         options: dict[str, Any] = {"resolver": self._resolver_url(probe), **more}
+        if probe.strategy is not None:
+            options["family"] = "4"  # strategies are about IPv4, as Geneva's are
         return ProbeRequest(
             kind=probe.kind,  # type: ignore[arg-type]
             target=self._target(probe),
@@ -172,6 +174,8 @@ def _planned(plan: Plan, name: str, probe: Probe) -> PlannedProbe:
     service = probe.host if probe.host in scenario.services else _first_resolver(plan)
     client = plan.node_of[probe.client]
     target = plan.node_of[service]
+    if probe.strategy is not None and probe.through is None:
+        client = _add(plan, f"{probe.client[:6]}-d", plan.hosts[client])
     if probe.through is None:
         return PlannedProbe(name, probe, client, target, service, None)
     device = _add(plan, f"{probe.client[:6]}-d", plan.hosts[client])

@@ -20,6 +20,7 @@ from filterlab.lab.processes import NotReady, Supervisor
 from filterlab.lab.seal import prepare_seal
 from filterlab.lab.services import Services, ServiceSpec, start_services
 from filterlab.probes.launcher import Launcher
+from filterlab.runner.around import Around
 from filterlab.runner.controller import (
     CONTROLLER_PORT,
     Controller,
@@ -54,6 +55,7 @@ class Stage:
         self.captured: CaptureSummary | None = None
         self.services: Services | None = None
         self.tools: dict[str, Through] = {}
+        self.strategies: dict[str, Around] = {}
         self.authority: Authority | None = None
         self.summary: Summary | None = None
         self.seconds_up = 0.0
@@ -69,6 +71,7 @@ class Stage:
         self.capture = self._start_capture()
         self.authority = Authority(WORKSHOP / "authority")
         self._start_tools()
+        self._prepare_strategies()
         self.services = start_services(
             self._service_specs(),
             self.authority,
@@ -178,6 +181,9 @@ class Stage:
             plan.node_of[name]: client.resolver
             for name, client in scenario.clients.items()
         }
+        for planned in plan.probes:  # a probe's own device asks as its client does
+            client = scenario.clients[planned.probe.client]
+            chosen.setdefault(planned.client, client.resolver)
         for node, place in plan.hosts.items():
             named = chosen.get(node) or next(iter(plan.resolvers(place)), None)
             if named is not None:
@@ -221,6 +227,19 @@ class Stage:
                     self.authority,
                     self.supervisor,
                     WORKSHOP / "tools",
+                )
+
+    def _prepare_strategies(self) -> None:
+        for queue, planned in enumerate(self.plan.probes):
+            if planned.probe.strategy is not None:
+                self.strategies[planned.name] = Around(
+                    planned,
+                    self.plan,
+                    self.network,
+                    self.supervisor,
+                    WORKSHOP / "strategies",
+                    queue,
+                    self.seed,
                 )
 
     def _pickled(self, policy: str) -> Path:

@@ -18,6 +18,7 @@ from filterlab.scenario.item import Item
 from filterlab.scenario.problem import did_you_mean, one_of, quoted
 from filterlab.scenario.schema import PORTS, RESOLVERS, Client, Probe, Scenario, Service
 from filterlab.scenario.source import Document, Table, spelled
+from filterlab.scenario.strategies import applied
 
 _SECURE_BY_VERSION = {"1.1": "https", "2": "https", "3": "h3"}
 _RESOLVER_BY_SCHEME = {"udp": "dns", "tcp": "dns", "tls": "dot", "https": "doh"}
@@ -45,8 +46,11 @@ class Checks:
         for client in self._scenario.clients.values():
             self._client(client)
         self._timeline()
-        for probe in self._scenario.probes.values():
+        for name, probe in self._scenario.probes.items():
             self._probe(probe)
+            if probe.strategy is not None:
+                found = applied(probe.strategy, self._document)
+                self._scenario.strategies[name] = found
         self._controller()
         return self._layout
 

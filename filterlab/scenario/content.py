@@ -9,7 +9,12 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-_NOT_SCENARIOS = {"policies", "tools", "lists"}  # folders of scenarios/ with other uses
+_NOT_SCENARIOS = {
+    "policies",
+    "tools",
+    "strategies",
+    "lists",
+}  # folders of scenarios/ with other uses
 
 
 def root() -> Path:
@@ -33,6 +38,11 @@ def controllers() -> dict[str, Path]:
 def tools() -> dict[str, Path]:
     """Descriptions of circumvention programs by their id."""
     return _by_stem(root() / "scenarios" / "tools", "**/*.yaml")
+
+
+def strategies() -> dict[str, Path]:
+    """Named strategies by their id."""
+    return _by_stem(root() / "scenarios" / "strategies", "**/*.yaml")
 
 
 def scenarios() -> dict[str, Path]:

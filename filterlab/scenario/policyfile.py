@@ -18,7 +18,7 @@ from filterlab.policy.rules import Hours, Load, Position
 from filterlab.scenario.actionfile import Then
 from filterlab.scenario.item import Item
 from filterlab.scenario.plugins import PluginText
-from filterlab.scenario.schema import Reference
+from filterlab.scenario.reference import Reference
 from filterlab.scenario.stackfile import StackText
 from filterlab.scenario.values import (
     Reads,

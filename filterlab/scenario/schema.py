@@ -24,6 +24,8 @@ from filterlab.scenario.facts import Scalar
 from filterlab.scenario.item import Item
 from filterlab.scenario.outcomes import OUTCOMES
 from filterlab.scenario.problem import Problem, listed
+from filterlab.scenario.reference import Reference
+from filterlab.scenario.strategies import Applied, ProbeStrategy
 from filterlab.scenario.timeline import Phase, meant_by
 from filterlab.scenario.values import (
     ClockRate,
@@ -135,19 +137,6 @@ Factor = Annotated[
 ]
 
 
-class Reference(Item):
-    """Where something is known from: a report, a paper, a page."""
-
-    title: Words = ""
-    url: Words = ""
-    date: Words = ""
-
-    @classmethod
-    def unfold(cls, value: Any) -> Any:
-        """A bare text is a title."""
-        return {"title": value} if isinstance(value, str) else value
-
-
 class Topology(Item):
     """A topology by name, and its parameters."""
 
@@ -221,6 +210,7 @@ class Probe(Item):
     connect: Endpoint | None = None
     throughput: Load | None = None
     through: Words | None = None
+    strategy: ProbeStrategy | None = None
     resolver: Resolver | None = None
     http: Annotated[str, word_of("1.1", "2", "3")] | None = None
     repeat: Annotated[int, whole_number(1, 10_000)] = 1
@@ -361,6 +351,7 @@ class Scenario(Item):
 
     _phases: tuple[Phase, ...] = PrivateAttr(default=())
     _policies: dict[str, Policy] = PrivateAttr(default_factory=dict)
+    _strategies: dict[str, Applied] = PrivateAttr(default_factory=dict)
 
     @property
     def phases(self) -> tuple[Phase, ...]:
@@ -371,6 +362,11 @@ class Scenario(Item):
     def policies(self) -> dict[str, Policy]:
         """Every policy that the timeline names, by its id."""
         return self._policies
+
+    @property
+    def strategies(self) -> dict[str, Applied]:
+        """What is applied around each probe that has a strategy, by its name."""
+        return self._strategies
 
     def phases_of(self, expectation: Expectation) -> tuple[Phase, ...]:
         """The phases that an expectation is about."""

@@ -1,0 +1,155 @@
+"""A strategy around a probe: a process at each end that has one, for every attempt.
+
+The host's own firewall leads its packets into an NFQUEUE that the process reads. The
+rules come after the process holds the queue and go before it ends, so no packet meets
+a queue without a reader; and a process that dies is the lab's fault, because then
+packets are lost in the host, not in the country. At a server the rules are only about
+the probe's own client: the server may have others.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import filterlab
+from filterlab.lab.network import LabNode, Network
+from filterlab.lab.processes import NotReady, Process, Supervisor
+from filterlab.lab.readiness import LogLine
+from filterlab.probes.result import ProbeResult, broken
+from filterlab.runner.plan import Plan, PlannedProbe
+from filterlab.strategies.named import directions
+from filterlab.strategies.serve import READY
+
+_MODULE = "filterlab.strategies.serve"
+_PACKAGES = Path(filterlab.__file__).parents[1]
+# Measured: ready after 0.15 s, of which Python is most; the machine may be busy.
+_READY_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    """One host with a strategy: what is applied, and to whose packets."""
+
+    side: str
+    node: LabNode
+    text: str
+    other: str | None  # only packets to and from this address; None for all
+
+    def rules(self, queue: int, interface: str) -> list[str]:
+        """The rules that lead the host's packets into the queue, as iptables' words."""
+        out, back = directions(self.text)
+        to = f" -d {self.other}" if self.other else ""
+        from_ = f" -s {self.other}" if self.other else ""
+        jump = f"-j NFQUEUE --queue-num {queue}"
+        found = [f"OUTPUT -o {interface}{to} {jump}"] if out else []
+        return found + ([f"INPUT -i {interface}{from_} {jump}"] if back else [])
+
+
+class Around:
+    """The strategies of one probe."""
+
+    def __init__(
+        self,
+        planned: PlannedProbe,
+        plan: Plan,
+        network: Network,
+        supervisor: Supervisor,
+        workshop: Path,
+        queue: int,
+        seed: int,
+    ) -> None:
+        self._name = planned.name
+        self._supervisor = supervisor
+        self._workshop = workshop
+        self._queue = queue
+        self._seed = seed
+        self._attempts = 0
+        self._ends = list(_ends(planned, plan, network))
+        self._led: list[tuple[LabNode, list[str]]] = []
+
+    def during(self, act: Callable[[], ProbeResult]) -> ProbeResult:
+        """What comes of an attempt while the strategies are at work."""
+        processes: list[Process] = []
+        try:
+            try:
+                for end in self._ends:
+                    processes.append(self._start(end))
+                for end, process in zip(self._ends, processes, strict=True):
+                    self._lead(end, process)
+            except NotReady as error:
+                return broken(f"{error}\n{str(error).splitlines()[0]}")
+            result = act()
+            deaths = [d for p in processes if (d := p.death()) is not None]
+        finally:
+            self._stop(processes)
+        if deaths:
+            return broken(f"{deaths[0]}\n{str(deaths[0]).splitlines()[0]}")
+        return result
+
+    def _start(self, end: _End) -> Process:
+        self._attempts += 1
+        folder = self._workshop / f"{self._queue}-{end.side}"
+        folder.mkdir(parents=True, exist_ok=True)
+        order = {
+            "strategy": end.text,
+            "queue": self._queue,
+            "interface": interface_of(end.node),
+            "seed": self._seed + self._attempts,
+        }
+        return self._supervisor.start(
+            f"{self._name} {self._attempts} strategy {end.side}",
+            [sys.executable, "-m", _MODULE, json.dumps(order)],
+            end.node,
+            ready=LogLine(READY),
+            folder=folder,
+            variables={"PYTHONPATH": str(_PACKAGES)},
+        )
+
+    def _lead(self, end: _End, process: Process) -> None:
+        process.wait_ready(_READY_SECONDS)
+        rules = end.rules(self._queue, interface_of(end.node))
+        said = _firewall(end.node, "A", rules)
+        if said:
+            raise NotReady(f"{self._name} strategy", said, [])
+        self._led.append((end.node, rules))
+
+    def _stop(self, processes: list[Process]) -> None:
+        while self._led:
+            node, rules = self._led.pop()
+            _firewall(node, "D", rules)
+        self._supervisor.stop(processes)
+
+
+def _ends(planned: PlannedProbe, plan: Plan, network: Network) -> Iterator[_End]:
+    applied = plan.scenario.strategies[planned.name]
+    client = network.node(planned.client)
+    if applied.client is not None:
+        yield _End("client", client, applied.client, None)
+    if applied.server is not None:
+        passage = planned.passage
+        server = planned.target if passage is None else passage.server
+        v4 = next(one for one in client.addresses if ":" not in one)
+        yield _End("server", network.node(server), applied.server, v4)
+
+
+def interface_of(node: LabNode) -> str:
+    """The interface by which a host reaches the rest; proc_pid_net(5)."""
+    for line in Path(f"/proc/{node.pid}/net/route").read_text().splitlines()[1:]:
+        interface, destination = line.split("\t")[:2]
+        if destination == "00000000":
+            return interface
+    raise RuntimeError(f"{node.name} has no way out")
+
+
+def _firewall(node: LabNode, what: str, rules: list[str]) -> str:
+    """Add (A) or delete (D) rules in one go; what went wrong, or nothing."""
+    lines = ["*filter", *(f"-{what} {rule}" for rule in rules), "COMMIT", ""]
+    argv = ["iptables-restore", "-w", "--noflush"]
+    done = node.run_in(argv, check=False, input="\n".join(lines))
+    if done.returncode == 0:
+        return ""
+    return f"cannot lead packets into NFQUEUE: {done.stderr.strip()}"

@@ -1,0 +1,157 @@
+"""A strategy as a value, and how it is written: Geneva's DNA.
+
+A strategy has an outbound and an inbound forest; a tree has a trigger and actions.
+Values stay the text that was written, so printing gives back what was read; what was
+left out is printed with the default that Geneva prints (`sleep` is `sleep{1}`).
+The notation: "Geneva: Evolving Censorship Evasion Strategies" (CCS 2019), section 4,
+and the README of github.com/Kkevsterrr/geneva.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+BETWEEN = r"\/"  # parts the outbound forest from the inbound one
+
+
+@dataclass(frozen=True, slots=True)
+class Trigger:
+    """Which packets a tree is for, and how often: `TCP:flags:PA` or `TCP:flags:S:1`.
+
+    Gas above zero is how often it fires; gas below zero, how often it holds back first.
+    """
+
+    protocol: str
+    field: str
+    value: str
+    gas: int | None = None
+
+    def __str__(self) -> str:
+        written = f"{self.protocol}:{self.field}:{self.value}"
+        return written if self.gas is None else f"{written}:{self.gas}"
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """What is done to a packet, and what is done then; None as a branch sends."""
+
+    left: Action | None = None
+    right: Action | None = None
+
+    @property
+    def head(self) -> str:
+        """The action itself as it is written, without its branches."""
+        return type(self).__name__.lower()
+
+    def __str__(self) -> str:
+        if self.left is None and self.right is None:
+            return self.head
+        return f"{self.head}({self.left or ''},{self.right or ''})"
+
+    def walk(self) -> Iterator[Action]:
+        """This action and all below it."""
+        yield self
+        for branch in (self.left, self.right):
+            if branch is not None:
+                yield from branch.walk()
+
+
+@dataclass(frozen=True, slots=True)
+class Send(Action):
+    """Let the packet go; what an empty branch does as well."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drop(Action):
+    """Let the packet vanish."""
+
+
+@dataclass(frozen=True, slots=True)
+class Duplicate(Action):
+    """Two of the packet: one for each branch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tamper(Action):
+    """Change one field: `replace`, `corrupt` (at random), `add`, or `compress`."""
+
+    protocol: str = "TCP"
+    field: str = "flags"
+    how: str = "corrupt"
+    value: str | None = None
+
+    @property
+    def head(self) -> str:
+        """The action itself as it is written, without its branches."""
+        if self.how == "compress":  # it knows one field only, whatever was written
+            return "tamper{DNS:qd:compress}"
+        parts = [self.protocol, self.field, self.how]
+        if self.value is not None:
+            parts.append(self.value)
+        return "tamper{" + ":".join(parts) + "}"
+
+
+@dataclass(frozen=True, slots=True)
+class Fragment(Action):
+    """Cut a packet in two: TCP segments at a byte, or IP fragments at 8 times that."""
+
+    layer: str = "tcp"
+    at: int = -1  # -1 is in the middle
+    in_order: bool = True
+    overlap_bytes: int = 0
+
+    @property
+    def head(self) -> str:
+        """The action itself as it is written, without its branches."""
+        more = f":{self.overlap_bytes}" if self.overlap_bytes else ""
+        return f"fragment{{{self.layer}:{self.at}:{self.in_order}{more}}}"
+
+
+@dataclass(frozen=True, slots=True)
+class Sleep(Action):
+    """Hold a packet back for some seconds."""
+
+    seconds: str = "1"
+
+    @property
+    def head(self) -> str:
+        """The action itself as it is written, without its branches."""
+        return f"sleep{{{self.seconds}}}"
+
+
+@dataclass(frozen=True, slots=True)
+class Trace(Action):
+    """Send a packet with one TTL after the other, once; `last_ttl` is the first not."""
+
+    first_ttl: int = 1
+    last_ttl: int = 64
+
+    @property
+    def head(self) -> str:
+        """The action itself as it is written, without its branches."""
+        return f"trace{{{self.first_ttl}:{self.last_ttl}}}"
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """A trigger and what is done to the packets that pull it."""
+
+    trigger: Trigger
+    action: Action | None = None
+
+    def __str__(self) -> str:
+        actions = f"{self.action}-" if self.action is not None else ""
+        return f"[{self.trigger}]-{actions}|"
+
+
+@dataclass(frozen=True, slots=True)
+class Strategy:
+    """The trees for packets that leave a host, and those for packets that come."""
+
+    outbound: tuple[Tree, ...] = ()
+    inbound: tuple[Tree, ...] = ()
+
+    def __str__(self) -> str:
+        forests = (*map(str, self.outbound), BETWEEN, *map(str, self.inbound))
+        return " ".join(forests)
