@@ -108,7 +108,7 @@ def list_(
     ] = catalogue.Kind.SCENARIOS,
     as_json: AsJson = False,
 ) -> None:
-    """List what the lab has: scenarios, policies, topologies, tools, recognisers."""
+    """List what the lab has: scenarios, policies, topologies, tools, strategies."""
     entries = catalogue.entries(what)
     if as_json:
         _print_json([entry.as_json() for entry in entries])

@@ -20,6 +20,7 @@ from filterlab.scenario import content
 from filterlab.scenario.load import json_schema, load, load_scenario, model_schema
 from filterlab.scenario.policies import load_policy
 from filterlab.scenario.problem import BadInput
+from filterlab.scenario.strategies import StrategyFile, load_strategy
 from filterlab.tools.schema import ToolFile
 from filterlab.tools.shelf import Shelf
 
@@ -31,6 +32,7 @@ class Kind(StrEnum):
     POLICIES = "policies"
     TOPOLOGIES = "topologies"
     TOOLS = "tools"
+    STRATEGIES = "strategies"
     RECOGNISERS = "recognisers"
 
 
@@ -40,12 +42,15 @@ class Schema(StrEnum):
     SCENARIO = "scenario"
     POLICY = "policy"
     TOOL = "tool"
+    STRATEGY = "strategy"
 
 
 def schema(of: Schema) -> dict[str, Any]:
     """The JSON Schema of one kind of file."""
     if of is Schema.TOOL:
         return model_schema(ToolFile)
+    if of is Schema.STRATEGY:
+        return model_schema(StrategyFile)
     return json_schema("policy" if of is Schema.POLICY else "scenario")
 
 
@@ -95,6 +100,11 @@ def entries(kind: Kind) -> list[Entry]:
             return [
                 _entry(name, path, lambda p: Shelf()[p.stem].title)
                 for name, path in content.tools().items()
+            ]
+        case Kind.STRATEGIES:
+            return [
+                _entry(name, path, lambda p: load_strategy(p).title)
+                for name, path in content.strategies().items()
             ]
         case Kind.TOPOLOGIES:
             return [

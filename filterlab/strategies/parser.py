@@ -154,7 +154,7 @@ class _Reader:
             message = f"the tree is more than {_DEEPEST} actions deep"
             raise Fault(self._at, 1, message, "fewer", "")
         start = self._at
-        word = re.match(r"[^{}(),]*", self._text[start : self._end])
+        word = re.match(r"[^{}(),\\-]*", self._text[start : self._end])
         name = word[0] if word else ""
         self._at += len(name)
         kind = named(name, start, self._inbound)
