@@ -130,8 +130,9 @@ def _ends(planned: PlannedProbe, plan: Plan, network: Network) -> Iterator[_End]
     if applied.client is not None:
         yield _End("client", client, applied.client, None)
     if applied.server is not None:
-        passage = planned.passage
-        server = planned.target if passage is None else passage.server
+        # A tool without a server of its own speaks with the probe's target itself.
+        own = planned.passage.server if planned.passage is not None else None
+        server = own or planned.target
         v4 = next(one for one in client.addresses if ":" not in one)
         yield _End("server", network.node(server), applied.server, v4)
 
