@@ -9,48 +9,29 @@ nothing. Bytes are those of IP packets, without the Ethernet header.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from ipaddress import ip_address
 
 from filterlab.inspection.flow import PROTOCOL_NAMES, FlowKey
 from filterlab.inspection.packet import dissect
 from filterlab.openflow.tables import Value
 from filterlab.policy.effects import Record, Side
+from filterlab.records.keeping import Passed
 
 ETHERNET_BYTES = 14  # IEEE 802.3, 3.2: two addresses and a type
 
 _Ends = tuple[int, bytes, int, bytes, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Passed:
-    """A connection that is over, as its exchange saw it; times on the clock given.
-
-    `up` is what the inside sent. `finding` holds what recognisers found.
-    """
-
-    protocol: str
-    inside: str
-    inside_port: int
-    outside: str
-    outside_port: int
-    start: float
-    end: float
-    bytes_up: int
-    bytes_down: int
-    finding: Mapping[str, str]
-
-
 class _Open:
     """A connection that may go on."""
 
-    __slots__ = ("ends", "entries", "finding", "last", "start", "sums")
+    __slots__ = ("ends", "finding", "last", "start", "sums", "ways")
 
     def __init__(self, ends: _Ends, now: float) -> None:
         self.ends = ends
         self.start = self.last = now
         self.sums = [0, 0]  # bytes up, bytes down
-        self.entries = 0  # of the switch's, not yet told
+        self.ways: set[bool] = set()  # those that the switch counts: is it up?
         self.finding: dict[str, str] = {}
 
 
@@ -84,9 +65,9 @@ class Ledger:
 
     def settled(self, match: Mapping[str, Value], now: float) -> None:
         """The switch counts what meets an entry of this match, until it is gone."""
-        ends, _ = self._of(match)
+        ends, up = self._of(match)
         if ends is not None:
-            self._find(ends, now).entries += 1
+            self._find(ends, now).ways.add(up)
 
     def removed(
         self, match: Mapping[str, Value], bytes_: int, packets: int, now: float
@@ -96,7 +77,7 @@ class Ledger:
         found = self._open.get(ends) if ends is not None else None
         if found is None:
             return
-        found.entries -= 1
+        found.ways.discard(up)
         found.sums[not up] += bytes_ - ETHERNET_BYTES * packets
         if packets:
             found.last = max(found.last, now)
@@ -106,7 +87,7 @@ class Ledger:
         over = [
             found
             for found in self._open.values()
-            if found.entries <= 0 and now - found.last >= self._idle_seconds
+            if not found.ways and now - found.last >= self._idle_seconds
         ]
         for found in over:
             self._close(found)

@@ -8,9 +8,10 @@ from scapy.layers.l2 import Ether
 from scapy.packet import Raw
 
 from filterlab.inspection.flow import FlowKey
-from filterlab.openflow.ledger import ETHERNET_BYTES, Ledger, Passed
+from filterlab.openflow.ledger import ETHERNET_BYTES, Ledger
 from filterlab.openflow.tables import verdict_entries
 from filterlab.policy.effects import Record, Settle, Side
+from filterlab.records.keeping import Passed
 
 CLIENT, SERVER = "100.64.0.2", "198.18.0.5"
 # Named: scapy asks the network by ARP for what is left out.
@@ -68,6 +69,18 @@ def test_what_the_switch_counted_is_added_when_its_entries_go() -> None:
     [row] = told
     assert (row.bytes_up, row.bytes_down) == (10_140, 4_500)
     assert row.end == 310.0
+
+
+def test_an_entry_that_is_put_in_again_is_awaited_once() -> None:
+    """A switch replaces an equal entry: it tells of one, with the counts of both."""
+    book, told = ledger()
+    book.frame(frame(True), Side.INSIDE, 1.0)
+    up, _ = verdict_entries(Settle(FLOW, "forward"), 1)
+    book.settled(up.match, 1.0)
+    book.settled(up.match, 2.0)
+    book.removed(up.match, 114, 1, 3.0)
+    book.expire(100.0)
+    assert [row.bytes_up for row in told] == [140]
 
 
 def test_an_entry_that_nothing_met_does_not_prolong_a_connection() -> None:
