@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import socket
-import subprocess
-import sys
 import threading
 from concurrent.futures import Future
 from contextlib import suppress
 from types import TracebackType
 from typing import Any
 
+from filterlab.lab.interpreter import start_program
 from filterlab.probes.request import ProbeRequest
 from filterlab.probes.result import ProbeResult, broken
 
@@ -32,15 +31,10 @@ class Launcher:
         ours, theirs = socket.socketpair()
         self._link = ours
         with theirs:
-            self._process = subprocess.Popen(
-                [
-                    sys.executable,
-                    "-m",
-                    "filterlab.probes.zygote",
-                    str(theirs.fileno()),
-                ],
+            self._process = start_program(
+                "filterlab.probes.zygote",
+                [str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
             )
         self._lock = threading.Lock()
         self._sending = threading.Lock()

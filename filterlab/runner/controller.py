@@ -9,12 +9,12 @@ from __future__ import annotations
 import json
 import queue
 import subprocess
-import sys
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from filterlab.lab.interpreter import start_program
 from filterlab.lab.network import Network
 from filterlab.scenario import content
 
@@ -64,11 +64,8 @@ class Controller:
         self._lines: queue.Queue[dict[str, Any] | None] = queue.Queue()
         self._next_id = 0
         with log.open("wb") as errors:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "filterlab.openflow.launch", *arguments],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=errors,
+            self._process = start_program(
+                "filterlab.openflow.launch", arguments, piped=True, errors=errors
             )
         threading.Thread(target=self._read, daemon=True).start()
 
