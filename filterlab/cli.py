@@ -21,6 +21,7 @@ from rich.table import Table
 from filterlab.bench import suite
 from filterlab.lab import doctor as examination
 from filterlab.lab.obstacle import Obstacle
+from filterlab.matrix.command import matrix
 from filterlab.records.command import records
 from filterlab.replay import command as rerun
 from filterlab.report import explain as explanation
@@ -38,6 +39,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 errors = Console(stderr=True, highlight=False)
+app.command()(matrix)
 
 Scenario = Annotated[str, typer.Argument(help="A scenario file, or the name of one.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]

@@ -22,9 +22,10 @@ from filterlab.lab.endpoint import Socket
 HTTP_PORT, HTTPS_PORT = 80, 443  # RFC 9110 section 4.2
 WEB = frozenset({"http", "https", "h3", "bulk"})
 _PROTOCOLS = {"http": ["h1"], "https": ["h1", "h2"], "h3": ["h3"]}
-# What is to be had under /bytes/, by name, in bytes. The larger one lasts seconds at
-# the speeds of the lab; the smaller one is for a throttled line.
-OBJECTS = {"1m": 1 << 20, "32m": 32 << 20}
+# What is to be had under /bytes/, by name, in bytes. The largest one lasts seconds at
+# the speeds of the lab; the others are for a throttled line, and for a flow that is
+# cut off after some 20 kB.
+OBJECTS = {"64k": 1 << 16, "1m": 1 << 20, "32m": 32 << 20}
 # No compressor of a tool looks back further (zstd's default window is 8 MB, but at
 # the levels that tools use 2 MB or less; deflate 32 kB), so it stays incompressible.
 _RANDOM_BYTES = 4 << 20

@@ -40,7 +40,7 @@ class Slot:
         self._using = threading.Lock()
 
     def play(self, order: Mapping[str, Any], seconds: float) -> dict[str, Any]:
-        """Play one order within so many seconds; raises SlotLost or Obstacle."""
+        """Play one order within so many seconds; raises SlotLost."""
         with self._using:
             if self._process is None or self._process.poll() is not None:
                 self._start()
@@ -71,7 +71,7 @@ class Slot:
             self._answer(_READY_SECONDS)
         except SlotLost as lost:
             said = self._drop()
-            raise Obstacle(said.strip() or str(lost)) from None
+            raise SlotLost(said.strip() or str(lost)) from None
 
     def _answer(self, within: float) -> dict[str, Any]:
         assert self._process is not None and self._process.stdout is not None
@@ -99,8 +99,11 @@ class Slot:
         return said.decode(errors="replace")
 
     def close(self) -> None:
-        """End the slot, whatever runs in it."""
-        self._drop()
+        """End the slot, whatever runs in it; who waits for that gets SlotLost."""
+        if (process := self._process) is not None:
+            process.kill()
+        with self._using:
+            self._drop()
 
 
 def main() -> int:
@@ -114,5 +117,3 @@ def main() -> int:
 
 if __name__ == "__main__":
     sys.exit(main())
-
-

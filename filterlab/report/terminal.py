@@ -124,14 +124,14 @@ def _print_reasons(result: Result, console: Console) -> None:
         line.append(", ".join(cell.probe for cell in cells))
         console.print(line)
         detail = result.detail_of(cells[0])
-        console.print(Text(f"  {_short(reason)}  {detail}".rstrip(), "dim"))
+        console.print(Text(f"  {short(reason)}  {detail}".rstrip(), "dim"))
     lost, innocent = result.collateral
     if innocent:
         console.print()
         console.print(f"collateral: {lost} of {innocent} innocent visits lost")
 
 
-def _short(reason: str) -> str:
+def short(reason: str) -> str:
     """A rule's place without its folders: by-2020.yaml:14 instead of a whole path."""
     return re.sub(r"[^ ]*/([^/ ]+\.yaml:)", r"\1", reason)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import replace
 from typing import Any, Protocol, TypeVar
 
 from filterlab.lab.clock import NotInTime, wait_for
@@ -45,6 +46,7 @@ class Performance:
         self.cells: list[Cell] = []
         self.seconds: dict[str, float] = {}
         self.timeline: list[dict[str, Any]] = []
+        self._first_decisions: dict[str, int] = {}  # by phase
 
     def play_controls(self) -> list[str]:
         """Every probe once, with no policy in force; names those that failed."""
@@ -60,6 +62,7 @@ class Performance:
         """All probes in one phase; returns what of the lab failed in it."""
         started = time.monotonic()
         first_decision = len(self.decided.read())
+        self._first_decisions[phase.name] = first_decision
         wanted = dict(phase.policies)
         since = self._stage.set_policies(wanted)
         moment = {"phase": phase.name, "policies": wanted, "since": since}
@@ -73,6 +76,26 @@ class Performance:
             self._audience.probe(cell)
         self.seconds["run"] = self.seconds.get("run", 0.0) + time.monotonic() - started
         return self._stage.faults()
+
+    def try_again(self, phase: Phase) -> None:
+        """One more attempt of each probe that got through; what is in force goes on."""
+        first_decision = self._first_decisions[phase.name]
+        planned = {one.name: one for one in self._plan.probes}
+
+        def again(cell: Cell) -> Cell:
+            probe = planned[cell.probe]
+            result = self._try(probe)
+            more = self._judged(probe, result, cell.control, first_decision)
+            return replace(cell, attempts=(*cell.attempts, more))
+
+        passed = [
+            cell
+            for cell in self.cells
+            if cell.phase == phase.name and cell.outcome.outcome == "ok"
+        ]
+        with ThreadPoolExecutor(max(1, len(passed))) as pool:
+            for cell, later in zip(passed, pool.map(again, passed), strict=True):
+                self.cells[self.cells.index(cell)] = later
 
     def _in_waves(
         self, act: Callable[[PlannedProbe], T]

@@ -1,0 +1,192 @@
+"""`filterlab matrix` with real tools: what its cells say, and how it ends."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from filterlab.lab.clock import wait_for
+from tests.seal.matrices import WITHIN_SECONDS, Matrix, lines
+
+TOOLS = "shadowsocks,http-proxy,openvpn-udp"
+TSPU, GFW = "ru-2022-tspu-sni", "cn-sni-rst"
+SOCKS_TOOL = """\
+title: A tool of the test's own
+port: 8388/tcp
+parts:
+  server: {on: server, start: %s, ready: %s}
+  client: {on: client, start: %s, ready: {tcp: 1080}}
+enters: {socks5: "127.0.0.1:1080"}
+"""
+LISTENS = "socat TCP-LISTEN:%d,fork,reuseaddr EXEC:cat"
+
+
+@pytest.fixture
+def matrix(
+    needs: Callable[..., None], tmp_path: Path
+) -> Iterator[Callable[..., Matrix]]:
+    """Start matrices; what is left of them ends with the test."""
+    needs("ss-server", "tinyproxy", "openvpn")
+    started: list[Matrix] = []
+
+    def start(*arguments: str, **options: Any) -> Matrix:
+        options.setdefault("folder", tmp_path)
+        started.append(Matrix(*arguments, **options))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.process.kill()
+        one.process.communicate()
+
+
+def test_cells_that_share_a_network_say_what_they_say_alone(
+    matrix: Callable[..., Matrix], tmp_path: Path
+) -> None:
+    both = [
+        matrix("--tools", TOOLS, "--policies", f"{TSPU},{GFW}", "--out", out, *more)
+        for out, more in (("shared", ()), ("alone", ("--alone",)))
+    ]
+    said = [one.ends() for one in both]
+    assert [status for status, _, _ in said] == [0, 0], said
+    shared, alone = (
+        {
+            one["id"]: (one["word"], one["how"], one["failure"], one["rule"])
+            for one in lines(tmp_path / out)
+        }
+        for out in ("shared", "alone")
+    )
+    assert shared == alone
+    word, _, _, rule = shared[f"matrix::http-proxy::{TSPU}"]
+    assert word == "blocked"
+    assert "ru-2022-tspu-sni.yaml:" in rule
+    assert shared[f"matrix::shadowsocks::{TSPU}"][0] == "works"
+    assert any(one["beside"] for one in lines(tmp_path / "shared"))
+    assert not any(one["beside"] for one in lines(tmp_path / "alone"))
+    # Each has the evidence: the frame of a capture on which it was decided.
+    for one in lines(tmp_path / "shared"):
+        folder = tmp_path / "shared" / one["folder"]
+        assert (folder / "scenario.yaml").is_file()
+        assert one["untooled"]["reached"] is False
+        if one["word"] == "blocked":
+            assert one["frame"] > 0
+            assert (folder / one["capture"]).is_file()
+            assert one["after_seconds"] == 0
+
+
+def test_a_killed_matrix_goes_on_where_it_was(
+    matrix: Callable[..., Matrix], tmp_path: Path
+) -> None:
+    words = ["--tools", "shadowsocks,http-proxy", "--policies", f"{TSPU},{GFW}"]
+    words += ["--alone", "--workers", "1", "--out", "evidence"]
+    first = matrix(*words)
+    first.comes_to("::")
+    assert first.alive()
+    first.process.kill()
+    first.ends()
+    wait_for("the end of all", lambda: not first.alive(), WITHIN_SECONDS)
+    before = lines(tmp_path / "evidence")
+    assert 0 < len(before) < 4
+    status, _, told = matrix(*words).ends()
+    assert status == 0, told
+    assert told.count("known before") == len(before)
+    after = lines(tmp_path / "evidence")
+    assert len(after) == 4
+    assert after[: len(before)] == before
+
+
+def test_ended_by_a_signal_it_can_go_on_and_leaves_no_process(
+    matrix: Callable[..., Matrix], tmp_path: Path
+) -> None:
+    words = ["--tools", TOOLS, "--policies", f"{TSPU},{GFW}", "--alone"]
+    one = matrix(*words, "--workers", "1", "--out", "evidence")
+    one.comes_to("::")
+    one.process.send_signal(signal.SIGINT)
+    status, said, told = one.ends()
+    assert status == 128 + signal.SIGINT
+    assert "with --out evidence goes on from here" in told
+    assert "Traceback" not in said + told
+    wait_for("the end of all", lambda: not one.alive(), WITHIN_SECONDS)
+    assert all(
+        line["word"] != "could not tell" for line in lines(tmp_path / "evidence")
+    )
+
+
+BAD = {
+    "never-ready": ("sleep 1000", "{tcp: 8388}", LISTENS % 1080),
+    "leaves-early": (LISTENS % 8388, "{tcp: 8388}", "false"),
+    "floods": ("yes filled", "{tcp: 8388}", LISTENS % 1080),
+    "forks": (
+        "sh -c 'setsid sleep 1000 & setsid sleep 1000 & exec sleep 1000'",
+        "{tcp: 8388}",
+        LISTENS % 1080,
+    ),
+    "ignores": ("""sh -c "trap '' TERM; while :; do sleep 1; done" """, "{tcp: 8388}",
+                LISTENS % 1080),
+}  # fmt: skip
+
+
+def test_bad_tools_are_told_and_the_others_go_on(
+    matrix: Callable[..., Matrix], needs: Callable[..., None], tmp_path: Path
+) -> None:
+    needs("socat")
+    files: list[str] = []
+    for name, (server, ready, client) in BAD.items():
+        file = tmp_path / f"{name}.yaml"
+        quoted = [json.dumps(part) for part in (server.strip(), client)]
+        file.write_text(SOCKS_TOOL % (quoted[0], ready, quoted[1]))
+        files += ["--tool", str(file)]
+    words = ["--tools", "shadowsocks", *files, "--policies", GFW, "--json"]
+    one = matrix(*words, "--time-limit", "40", "--out", "evidence")
+    told = one.words()
+    assert told.pop(f"matrix::shadowsocks::{GFW}") == "works"
+    assert set(told.values()) == {"could not tell"}
+    assert len(told) == len(BAD)
+    why = {line["cell"]["tool"]: line["why"] for line in lines(tmp_path / "evidence")}
+    assert "was not ready" in why["never-ready"]
+    assert "status 1" in why["leaves-early"]
+    assert "flooded its log" in why["floods"]
+    wait_for("the end of all", lambda: not one.alive(), WITHIN_SECONDS)
+
+
+def test_a_cell_that_takes_too_long_is_ended(
+    matrix: Callable[..., Matrix], tmp_path: Path
+) -> None:
+    words = ["--tools", "shadowsocks", "--policies", GFW, "--json"]
+    one = matrix(*words, "--time-limit", "1", "--out", "evidence")
+    assert one.words() == {f"matrix::shadowsocks::{GFW}": "could not tell"}
+    [line] = lines(tmp_path / "evidence")
+    assert line["why"] == "it took longer than 1 s, and was ended"
+    assert not one.alive()
+
+
+LATE = """\
+title: Blocks a server a second after it was seen
+sure: assumed
+position: residual
+stack: segment
+rules:
+  - name: late
+    when: {tcp.dstport: 8388, tcp.payload: "*"}
+    then: drop
+    residual: {key: 3-tuple, seconds: 60, onset: 1s}
+"""
+
+
+def test_a_lag_is_waited_for_and_told(
+    matrix: Callable[..., Matrix], tmp_path: Path
+) -> None:
+    """A block that begins a second after what it is for: the first try gets through."""
+    policy = tmp_path / "late.yaml"
+    policy.write_text(LATE)
+    words = ["--tools", "shadowsocks", "--policies", str(policy), "--json"]
+    told = matrix(*words, "--out", "evidence").words()
+    assert told == {"matrix::shadowsocks::late": "blocked"}
+    [line] = lines(tmp_path / "evidence")
+    assert line["after_seconds"] == 1.0
+    assert line["rule"].endswith('"late"')
