@@ -42,6 +42,8 @@ def checksums_right(packet: Packet) -> bool:
 
     A packet cut short by the capture cannot be judged, and counts as right.
     """
+    if packet.right is not None:
+        return packet.right
     frame = packet.frame
     network, transport = packet.network, packet.transport
     if packet.version == 4:

@@ -8,6 +8,7 @@ Ethernet header are cut out when somebody asks. No bytes make it raise.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from struct import Struct
 
 from filterlab.inspection.flow import ICMP, ICMPV6, TCP, UDP
@@ -36,6 +37,7 @@ class Packet:
 
     `whole` says that the transport header is all there and sensible; without it (a
     fragment, or broken) the ports are 0. `cut` says that bytes are missing at the end.
+    `right` is what somebody has found its checksums to be, or None.
     """
 
     __slots__ = (
@@ -49,6 +51,7 @@ class Packet:
         "frame",
         "network",
         "protocol",
+        "right",
         "seq",
         "src",
         "src_port",
@@ -70,6 +73,7 @@ class Packet:
         self.src_port = self.dst_port = self.seq = self.ack = self.flags = 0
         self.fragment = self.cut = False
         self.whole = True
+        self.right: bool | None = None
 
     def read_short_header(self) -> None:
         """Read a TCP header that calls itself shorter than any: as the least there is.
@@ -113,6 +117,41 @@ class Packet:
         if self.protocol not in (ICMP, ICMPV6) or not self.whole:
             return None
         return self.frame[self.transport]
+
+
+def packet_of(
+    frame: bytes,
+    ends: tuple[bytes, int, bytes, int],
+    protocol: int,
+    flags: int,
+    places: Sequence[int],
+    right: bool | None,
+) -> Packet:
+    """A whole packet whose headers have been read already, and are not read again.
+
+    `places`: where network, transport and payload begin and where the payload ends, in
+    the frame; sequence and acknowledgement numbers; IP version; whether it is cut.
+    """
+    packet = Packet.__new__(Packet)
+    packet.frame = frame
+    packet.src, packet.src_port, packet.dst, packet.dst_port = ends
+    packet.protocol = protocol
+    packet.flags = flags
+    (
+        packet.network,
+        packet.transport,
+        packet.start,
+        packet.end,
+        packet.seq,
+        packet.ack,
+        packet.version,
+        cut,
+    ) = places
+    packet.cut = cut != 0
+    packet.fragment = False
+    packet.whole = True
+    packet.right = right
+    return packet
 
 
 def dissect(frame: bytes) -> Packet | None:

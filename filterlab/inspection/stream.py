@@ -74,6 +74,9 @@ class Reassembly:
 
     def push(self, seq: int, data: bytes) -> bytes:
         """The bytes that became readable by this segment, possibly none."""
+        if seq == self.next_seq and not self._early:
+            self.next_seq = (seq + len(data)) & _MASK
+            return data
         if self.next_seq is None:
             self.next_seq = seq
         offset = distance(self.next_seq, seq)

@@ -4,17 +4,19 @@ The plan, shared by all flows of a box, says how carefully it reads. A box that 
 `piecewise` gives every packet or segment to fresh recognisers, so nothing is known of
 a flow for good until its limits are reached; one that assembles feeds each recogniser
 the stream until it has answered. Observers get every packet as it came, however the
-box reads the rest.
+box reads the rest. A recogniser is made when the flow's first bytes have not ruled it
+out (`filterlab.inspection.opening`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Literal
 
 from filterlab.inspection.flow import TCP
+from filterlab.inspection.opening import ANYTHING, Openings
 from filterlab.inspection.packet import ACK, SYN, Packet
 from filterlab.inspection.recogniser import (
     NEED_DATA,
@@ -52,17 +54,53 @@ class Plan:
     readers: tuple[type[Recogniser], ...] = field(init=False)
     observers: tuple[type[Observer], ...] = field(init=False)
     lasting: frozenset[str] = field(init=False)  # they remember earlier messages
+    questions: frozenset[str] = field(init=False)  # they take each message anew
+    openings: Mapping[Direction, Openings] = field(init=False)
+    # Of the readers, each a bit: those that take each message anew, and kept answers.
+    fresh: int = field(init=False)
+    _names: dict[int, frozenset[str]] = field(init=False)
+    _chosen: dict[int, tuple[type[Recogniser], ...]] = field(init=False)
 
     def __post_init__(self) -> None:
         every = self.recognisers
+        readers = tuple(r for r in every if not hasattr(r, "observe"))
         parts = {
             "names": frozenset(r.name for r in every),
-            "readers": tuple(r for r in every if not hasattr(r, "observe")),
+            "readers": readers,
             "observers": tuple(r for r in every if hasattr(r, "observe")),
             "lasting": frozenset(r.name for r in every if not r.each_message),
+            "questions": frozenset(r.name for r in every if r.each_message),
+            "openings": _openings(readers, self.transport),
+            "fresh": sum(1 << n for n, r in enumerate(readers) if r.each_message),
+            "_names": {},
+            "_chosen": {},
         }
         for name, value in parts.items():
             object.__setattr__(self, name, value)
+
+    def chosen(self, bits: int) -> tuple[type[Recogniser], ...]:
+        """The readers of these bits, in their order."""
+        found = self._chosen.get(bits)
+        if found is None:
+            every = enumerate(self.readers)
+            found = tuple(reader for n, reader in every if bits >> n & 1)
+            self._chosen[bits] = found
+        return found
+
+    def named(self, bits: int) -> frozenset[str]:
+        """The names of the readers of these bits."""
+        found = self._names.get(bits)
+        if found is None:
+            found = frozenset(reader.name for reader in self.chosen(bits))
+            self._names[bits] = found
+        return found
+
+
+def _openings(
+    readers: tuple[type[Recogniser], ...], transport: int
+) -> dict[Direction, Openings]:
+    declared = [getattr(r, "opening", {}).get(transport, ANYTHING) for r in readers]
+    return {way: Openings(declared, way is Direction.TO_SERVER) for way in Direction}
 
 
 class Watch:
@@ -75,6 +113,7 @@ class Watch:
         "_server_sent",
         "_to_client",
         "_to_server",
+        "_unmade",
         "bytes_seen",
         "found",
         "packets_seen",
@@ -84,12 +123,14 @@ class Watch:
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
+        # What nothing has been said to is made later: most flows never say anything.
+        self._unmade: int = -1  # the readers that wait for first bytes; -1: all
         self._live: dict[str, Recogniser] | None = None
         self._observing: dict[str, Observer] | None = None
         self._to_server: InOrder | Reassembly | None = None
         self._to_client: InOrder | Reassembly | None = None
         self._server_sent: int | None = None  # what the client can acknowledge
-        self.found: dict[str, Finding] = {}
+        self.found: dict[str, Finding] = _NOTHING
         self.pending = plan.names
         self.bytes_seen = 0
         self.packets_seen = 0
@@ -110,32 +151,40 @@ class Watch:
     @property
     def each_message(self) -> bool:
         """Whether this flow's datagrams are questions of their own."""
-        return self._plan.transport != TCP and any(
-            r.each_message and r.name in self.found for r in self._plan.recognisers
-        )
+        plan = self._plan
+        return plan.transport != TCP and not plan.questions.isdisjoint(self.found)
 
     def look(self, packet: Packet, from_client: bool, now: float = 0.0) -> bool:
         """Read one packet; true if something is known now that was not before."""
-        observed = bool(self._plan.observers) and self._observe(
-            packet, from_client, now
-        )
-        data = packet.payload
-        if packet.protocol == TCP:
-            if self._plan.checks_ack and not self._acknowledges(packet, from_client):
-                return observed
+        plan = self._plan
+        observed = bool(plan.observers) and self._observe(packet, from_client, now)
+        is_stream = packet.protocol == TCP
+        if (
+            is_stream
+            and plan.checks_ack
+            and not self._acknowledges(packet, from_client)
+        ):
+            return observed
+        data = packet.frame[packet.start : packet.end]
+        if is_stream and plan.ordered:
             data = self._in_order(packet, from_client, data)
-        if not data or not self._is_read(from_client):
+        if not data:
+            return observed
+        if plan.reads != "both" and (plan.reads == "client") is not from_client:
             return observed
         self.bytes_seen += len(data)
         self.packets_seen += 1
-        to_server = from_client or not self._plan.tells_ends
+        to_server = from_client or not plan.tells_ends
         direction = Direction.TO_SERVER if to_server else Direction.TO_CLIENT
         changed = (
             self._feed_piece(direction, data)
-            if self._plan.piecewise
+            if plan.piecewise
             else self._feed(direction, data)
         )
-        if self._spent():
+        if (
+            self.bytes_seen >= plan.inspect_bytes
+            or self.packets_seen >= plan.inspect_packets
+        ):
             self.conclude()
             return True
         return changed or observed
@@ -144,11 +193,7 @@ class Watch:
         """Take one end's stream up again at this sequence number."""
         stream = self._to_server if from_client else self._to_client
         if stream is None and self._plan.ordered:
-            stream = self._new_stream()
-            if from_client:
-                self._to_server = stream
-            else:
-                self._to_client = stream
+            stream = self._new_stream(from_client)
         if stream is not None:
             stream.restart(seq)
 
@@ -161,9 +206,10 @@ class Watch:
         for live in (self._live, self._observing):
             for name, recogniser in (live or {}).items():
                 self._take(name, recogniser.conclude())
+        self._unmade = 0
         self._live = {}
         self._observing = {}
-        self.pending = frozenset()
+        self.pending = _NO_NAMES
 
     def next_message(self) -> Watch:
         """The watch for the next datagram of a flow whose messages are questions.
@@ -174,23 +220,12 @@ class Watch:
         watch = Watch(plan)
         if not plan.lasting or self._live is None:
             return watch
-        fresh = {r.name: r for r in watch._recognisers() if r.each_message}
-        kept = {n: r for n, r in self._live.items() if n in plan.lasting}
-        watch._live = fresh | kept
+        watch._unmade = plan.fresh
+        watch._live = {n: r for n, r in self._live.items() if n in plan.lasting}
         watch._observing = self._observing
         watch.found = {n: f for n, f in self.found.items() if n in plan.lasting}
         watch.pending = plan.names - (plan.lasting - self.pending)
         return watch
-
-    def _spent(self) -> bool:
-        return (
-            self.bytes_seen >= self._plan.inspect_bytes
-            or self.packets_seen >= self._plan.inspect_packets
-        )
-
-    def _is_read(self, from_client: bool) -> bool:
-        reads = self._plan.reads
-        return reads == "both" or (reads == "client") is from_client
 
     def _acknowledges(self, packet: Packet, from_client: bool) -> bool:
         """Whether the server would take a packet by what it acknowledges.
@@ -198,94 +233,123 @@ class Watch:
         A segment without ACK is dropped, and so is one that acknowledges what has not
         been sent (RFC 9293, 3.10.7.4); a SYN with data is another matter (RFC 7413).
         """
-        flags = packet.flags
+        flags, sent = packet.flags, self._server_sent
         if from_client:
             if flags & SYN:
                 return True
-            sent = self._server_sent
-            return bool(flags & ACK) and (
-                sent is None or distance(sent, packet.ack) <= 1  # its FIN, unseen
-            )
-        end, sent = packet.next_seq, self._server_sent
+            if not flags & ACK:
+                return False
+            if sent is None or sent == packet.ack:
+                return True
+            return distance(sent, packet.ack) <= 1  # its FIN, unseen
+        end = packet.next_seq
         if sent is None or distance(sent, end) > 0:
             self._server_sent = end
         return True
 
     def _in_order(self, packet: Packet, from_client: bool, data: bytes) -> bytes:
-        if not self._plan.ordered:
-            return data
         stream = self._to_server if from_client else self._to_client
         if stream is None:
             if not data and not packet.flags & SYN:
                 return b""
-            stream = self._new_stream()
-            if from_client:
-                self._to_server = stream
-            else:
-                self._to_client = stream
+            stream = self._new_stream(from_client)
         seq = packet.seq
         if packet.flags & SYN:
             seq = (seq + 1) & 0xFFFFFFFF
             stream.begin(seq)
         return stream.push(seq, data) if data else b""
 
-    def _new_stream(self) -> InOrder | Reassembly:
-        if self._plan.piecewise or not self._plan.holds_early:
-            return InOrder()
-        return Reassembly(self._plan.inspect_bytes, self._plan.last_wins)
-
-    def _recognisers(self) -> Iterable[Recogniser]:
+    def _new_stream(self, from_client: bool) -> InOrder | Reassembly:
         plan = self._plan
-        return (make(plan.transport, plan.reading) for make in plan.readers)
+        stream = (
+            InOrder()
+            if plan.piecewise or not plan.holds_early
+            else Reassembly(plan.inspect_bytes, plan.last_wins)
+        )
+        if from_client:
+            self._to_server = stream
+        else:
+            self._to_client = stream
+        return stream
 
     def _observe(self, packet: Packet, from_client: bool, now: float) -> bool:
-        plan = self._plan
-        if self._observing is None:
-            self._observing = {
+        observing = self._observing
+        if observing is None:
+            plan = self._plan
+            observing = self._observing = {
                 make.name: make(plan.transport, plan.reading) for make in plan.observers
             }
-        changed = False
-        for name, observer in tuple(self._observing.items()):
+        said_so = None
+        for name, observer in observing.items():
             said = observer.observe(packet, from_client, now)
-            if said is NEED_DATA:
-                continue
-            del self._observing[name]
-            self.pending -= {name}
+            if said is not NEED_DATA:
+                said_so = said_so or []
+                said_so.append((name, said))
+        if said_so is None:
+            return False
+        for name, said in said_so:
+            del observing[name]
             self._take(name, said)
-            changed = True
-        return changed
+        self.pending = self.pending.difference([name for name, _ in said_so])
+        return True
 
     def _feed(self, direction: Direction, data: bytes) -> bool:
-        if self._live is None:
-            self._live = {r.name: r for r in self._recognisers()}
-        changed = False
-        for name, recogniser in tuple(self._live.items()):
+        gone = self._make(direction, data) if self._unmade else _NO_NAMES
+        live = self._live
+        said_so = None
+        for name, recogniser in live.items() if live else ():
             said = recogniser.feed(direction, data)
-            if said is NEED_DATA:
-                continue
-            del self._live[name]
-            self.pending -= {name}
-            self._take(name, said)
-            changed = True
-        return changed
+            if said is not NEED_DATA:
+                said_so = said_so or []
+                said_so.append((name, said))
+        if said_so is not None and live is not None:
+            for name, said in said_so:
+                del live[name]
+                self._take(name, said)
+            gone = gone.union([name for name, _ in said_so])
+        if not gone:
+            return False
+        self.pending -= gone
+        return True
+
+    def _make(self, direction: Direction, data: bytes) -> frozenset[str]:
+        """Make the readers that these first bytes leave; the names of the others."""
+        plan = self._plan
+        openings = plan.openings[direction]
+        unmade = openings.every if self._unmade < 0 else self._unmade
+        left = openings.left(data) & unmade
+        made: dict[str, Recogniser] = {
+            make.name: make(plan.transport, plan.reading) for make in plan.chosen(left)
+        }
+        self._live = made | self._live if self._live else made
+        self._unmade = 0
+        return plan.named(unmade & ~left)
 
     def _feed_piece(self, direction: Direction, data: bytes) -> bool:
-        observed = {r.name for r in self._plan.observers}
+        plan = self._plan
+        observed = {r.name for r in plan.observers}
         self.found = {n: f for n, f in self.found.items() if n in observed}
         before = len(self.found)
-        for recogniser in self._recognisers():
+        for make in plan.chosen(plan.openings[direction].left(data)):
+            recogniser = make(plan.transport, plan.reading)
             said = recogniser.feed(direction, data)
             if said is NEED_DATA:
                 said = recogniser.conclude()
-            self._take(recogniser.name, said)
-        enough = self._plan.gives_up_bytes
+            self._take(make.name, said)
+        enough = plan.gives_up_bytes
         self.piece_known = len(self.found) > before
         if enough is not None and not self.piece_known and len(data) >= enough:
-            self.packets_seen = self._plan.inspect_packets
+            self.packets_seen = plan.inspect_packets
         return self.piece_known
 
     def _take(self, name: str, said: Finding | Answer) -> None:
         if isinstance(said, Finding):
             known = known_by(name, said, self._plan.as_of)
             if known is not None:
+                if self.found is _NOTHING:
+                    self.found = {}
                 self.found[name] = known
+
+
+_NOTHING: dict[str, Finding] = {}  # of every flow until something is; never filled
+_NO_NAMES: frozenset[str] = frozenset()

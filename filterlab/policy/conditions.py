@@ -91,8 +91,7 @@ def compile_condition(condition: Condition | None) -> Question:
             return Question(test, _all_reasons(questions))
         case AnyOf(parts):
             questions = [compile_condition(part) for part in parts]
-            test = _any_of([question.test for question in questions])
-            return Question(test, _all_reasons(questions))
+            return Question(_any_of(parts, questions), _all_reasons(questions))
         case Not(part):
             return Question(_not(compile_condition(part).test), lambda flow: {})
 
@@ -150,10 +149,23 @@ def matches_of(condition: Condition | None) -> Iterator[Match]:
             yield from matches_of(part)
 
 
-def _any_of(parts: list[Test]) -> Test:
+def _any_of(parts: tuple[Condition, ...], questions: list[Question]) -> Test:
+    """True if any part is; all that ask for findings are asked by one look at them."""
+    found = [p for p in parts if isinstance(p, Match) and not _is_in_packet(p)]
+    tests = [
+        question.test
+        for part, question in zip(parts, questions, strict=True)
+        if not (isinstance(part, Match) and not _is_in_packet(part))
+    ]
+    if found:
+        tests.append(_any_found(found))
+    return _first_of(tests) if len(tests) != 1 else tests[0]
+
+
+def _first_of(tests: list[Test]) -> Test:
     def test(flow: Flow) -> bool | None:
         answer: bool | None = False
-        for part in parts:
+        for part in tests:
             said = part(flow)
             if said:
                 return True
@@ -184,7 +196,7 @@ def _all_reasons(questions: list[Question]) -> Callable[[Flow], dict[str, str]]:
 
 def _compile_match(match: Match) -> Question:
     key = FIELDS[match.field].key
-    is_wanted = _is_wanted(match.wanted, key in _PACKET_FIELDS)
+    is_wanted = _is_wanted(match.wanted, _is_in_packet(match))
     read = _PACKET_FIELDS.get(key)
     if read is not None:
         return Question(_packet_test(read, is_wanted), _reasons(key, read, is_wanted))
@@ -196,9 +208,19 @@ def _compile_match(match: Match) -> Question:
         watch = flow.watch
         return () if watch is None else watch.values(key) or ()
 
-    finders = {str(recogniser)} | ({QUIC} if FIELDS[key].in_quic else set())
-    test = _finding_test(key, frozenset(finders), is_wanted)
+    test = _finding_test(key, _finders(match), is_wanted)
     return Question(test, _reasons(key, found, is_wanted))
+
+
+def _is_in_packet(match: Match) -> bool:
+    return FIELDS[match.field].key in _PACKET_FIELDS
+
+
+def _finders(match: Match) -> frozenset[str]:
+    """The recognisers that may find a field."""
+    field = FIELDS[match.field]
+    quic = {QUIC} if field.in_quic else set()
+    return frozenset({str(field.recogniser)} | quic)
 
 
 def _is_wanted(wanted: Wanted, in_packet: bool) -> Callable[[Any], bool]:
@@ -241,6 +263,57 @@ def _finding_test(
             return any(map(is_wanted, values))
         waits = watch.pending & finders
         return None if waits and waits.difference(watch.found) else False
+
+    return test
+
+
+def _any_found(matches: list[Match]) -> Test:
+    """Whether any of these is true of what has been found, each finding looked at once.
+
+    The first finding that has a field says what it is.
+    """
+    wanted: dict[str, list[Callable[[Any], bool]]] = {}
+    protocols: list[Callable[[Any], bool]] = []
+    waited: dict[str, set[str]] = {}  # the fields that a recogniser may yet find
+    for match in matches:
+        is_wanted = _is_wanted(match.wanted, in_packet=False)
+        field = FIELDS[match.field]
+        if field.recogniser == ANY_RECOGNISER:
+            protocols.append(is_wanted)
+            continue
+        wanted.setdefault(field.key, []).append(is_wanted)
+        for name in _finders(match):
+            waited.setdefault(name, set()).add(field.key)
+    cannots = [cannot_say(is_wanted) for is_wanted in protocols]
+    cannot = cannots[0].intersection(*cannots) if cannots else frozenset[str]()
+    names, keys = frozenset(waited), frozenset(wanted)
+
+    def test(flow: Flow) -> bool | None:
+        watch = flow.watch
+        if watch is None:
+            return False
+        told: set[str] = set()
+        found = watch.found
+        for finding in found.values():
+            fields = finding.fields
+            for key in keys.intersection(fields):
+                if key in told:
+                    continue
+                told.add(key)
+                for is_wanted in wanted[key]:
+                    if any(map(is_wanted, fields[key])):
+                        return True
+            if finding.protocol:
+                for is_wanted in protocols:
+                    if is_wanted(finding.protocol):
+                        return True
+        waits = watch.pending.difference(found)
+        if protocols and not waits <= cannot:
+            return None
+        for name in names & waits:
+            if not waited[name] <= told:
+                return None
+        return False
 
     return test
 

@@ -74,6 +74,7 @@ class Engine:
         self._frames = 0
         # What had been read of the flow that was decided last; a replay tells it.
         self.concluded: Watch | None = None
+        self.current: Flow | None = None  # of the packet that was received last
 
     @property
     def flow_count(self) -> int:
@@ -112,10 +113,16 @@ class Engine:
         `now` is in seconds and never goes back. A box in the path answers with one
         `Forward` or `DropFrame` for the frame; one beside it with neither.
         """
-        self._frames += 1
         packet = dissect(frame)
         if packet is None:
+            self._frames += 1
             return list(self._pass)
+        return self.receive_packet(packet, now, side)
+
+    def receive_packet(self, packet: Packet, now: float, side: Side) -> list[Effect]:
+        """The same for a frame whose headers have been read."""
+        self._frames += 1
+        self.current = None
         if packet.fragment and (packet := self._put_together(packet, now)) is None:
             return list(self._stop or self._pass)
         if self._reads_short and not packet.whole:
@@ -135,6 +142,7 @@ class Engine:
             self._table.remove(flow)
             return self._first(packet, now, side)
         flow.last_seen = now
+        self.current = flow
         return self._next(flow, packet, from_client, now, side)
 
     def _put_together(self, packet: Packet, now: float) -> Packet | None:
@@ -156,7 +164,7 @@ class Engine:
             if (met := self._meet_block(case, now)) is not None:
                 return met
         if flow.state is State.OPEN:
-            return self._look(self._case(flow, packet, from_client, side), now)
+            return self._look(flow, packet, from_client, now, side)
         if flow.state is State.DROP:
             return list(self._stop)
         if flow.treatment is not None:
@@ -174,7 +182,7 @@ class Engine:
 
         A dropped flow stays dropped: the switch, which has been told, cannot know.
         """
-        if self._table.is_idle(flow, now):
+        if now - flow.last_seen > self._stack.idle_seconds:
             return True
         if flow.until is not None and now >= flow.until:
             return True
@@ -204,6 +212,7 @@ class Engine:
         if not self._table.add(flow, now):
             is_open = self._stack.when_full == "open"
             return list(self._pass if is_open else self._stop)
+        self.current = flow
         case = self._case(flow, packet, from_client, side)
         if self._blocks and (met := self._meet_block(case, now)) is not None:
             return met
@@ -212,7 +221,7 @@ class Engine:
             notes = self._notes(flow, now) if self._aside else []
             if flow.place is not None:
                 return self._follow(case, flow.place, now) + notes
-            return self._read(case, now) + notes
+            return self._read(flow, packet, from_client, now, side) + notes
         if self._following is not None and packet.protocol == TCP:
             self._following.note(packet, self._frames)
         return self._decide(judged, case, now)
@@ -229,23 +238,26 @@ class Engine:
             return None
         return self._plans.get(packet.protocol)
 
-    def _look(self, case: Case, now: float) -> list[Effect]:
+    def _look(
+        self, flow: Flow, packet: Packet, from_client: bool, now: float, side: Side
+    ) -> list[Effect]:
         """Look at a further frame of an undecided flow, if there is reason to."""
-        flow, packet = case.flow, case.packet
         place = flow.place
         if place is None and packet.start == packet.end and not packet.flags & SYN:
             return list(self._pass)
         if self._stack.checks_checksum and not checksums_right(packet):
             return list(self._pass)
-        plan = self._plans.get(packet.protocol)
-        if flow.each_message and plan is not None and flow.watch is not None:
-            if not case.from_client and not plan.reads_answers:
-                return list(self._pass)
-            flow.watch = flow.watch.next_message()
-            flow.first_rule = 0
+        if flow.each_message and flow.watch is not None:
+            plan = self._plans.get(packet.protocol)
+            if plan is not None:
+                if not from_client and not plan.reads_answers:
+                    return list(self._pass)
+                flow.watch = flow.watch.next_message()
+                flow.first_rule = 0
         if place is not None:
+            case = self._case(flow, packet, from_client, side)
             return self._follow(case, place, now)
-        return self._read(case, now)
+        return self._read(flow, packet, from_client, now, side)
 
     def _follow(self, case: Case, place: Place, now: float) -> list[Effect]:
         """Read a frame if the box, where it believes the connection is, takes it."""
@@ -259,18 +271,22 @@ class Engine:
         if place.restart is not None and flow.watch is not None:
             flow.watch.restart(case.from_client, place.restart)
         empty = packet.start == packet.end and not packet.flags & SYN
-        return list(self._pass) if empty or step is Step.SKIP else self._read(case, now)
+        if empty or step is Step.SKIP:
+            return list(self._pass)
+        return self._read(flow, packet, case.from_client, now, case.side)
 
-    def _read(self, case: Case, now: float) -> list[Effect]:
+    def _read(
+        self, flow: Flow, packet: Packet, from_client: bool, now: float, side: Side
+    ) -> list[Effect]:
         """Read a frame, and decide if it says enough."""
-        flow = case.flow
         watch = flow.watch
-        if watch is None or not watch.look(case.packet, case.from_client, now):
+        if watch is None or not watch.look(packet, from_client, now):
             return list(self._pass)
         flow.each_message = flow.each_message or watch.each_message
         judged = self._judge(flow, now)
         if judged is Verdict.UNDECIDED:
             return [*self._pass, *self._notes(flow, now)]
+        case = self._case(flow, packet, from_client, side)
         return self._decide(judged, case, now)
 
     def _judge(self, flow: Flow, now: float) -> ReadyRule | _Open:

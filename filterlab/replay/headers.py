@@ -53,6 +53,12 @@ class Headers:
     """
 
     flow: Numbers
+    protocol: Numbers
+    flags: Numbers  # of TCP
+    places: Numbers  # of each frame a row, as `packet_of` takes it
+    six: Truths
+    addresses: NDArray[np.uint64]  # four words of each frame
+    onward: Truths  # it goes the way of its flow's first frame here
     ends: list[Ends]
     first: Numbers  # of each flow: the row of its first frame
     last: Numbers  # of each flow: the row of its last frame
@@ -80,7 +86,7 @@ def read_headers(index: Index, low: int, high: int) -> Headers:
     where = np.arange(low, high)
     network, kind = _network(index, where)
     columns = _Columns(index, where, network, kind)
-    flow, first = _flows(columns)
+    flow, first, onward = _flows(columns)
     before = np.full(len(where), -1, np.int64)
     order = np.argsort(flow, kind="stable")
     ordered = flow[order]
@@ -88,7 +94,20 @@ def read_headers(index: Index, low: int, high: int) -> Headers:
     before[order[1:][same]] = order[:-1][same]
     last = np.zeros(len(first), np.int64)
     last[flow[flow >= 0]] = np.flatnonzero(flow >= 0)  # the last one written stays
-    return Headers(flow, columns.ends_of(first), first, last, columns.turning, before)
+    return Headers(
+        flow,
+        columns.protocol.astype(np.int64),
+        columns.flags,
+        columns.places,
+        columns.six,
+        columns.words[[0, 1, 3, 4]],
+        onward,
+        columns.ends_of(first),
+        first,
+        last,
+        columns.turning,
+        before,
+    )
 
 
 def _network(index: Index, where: Numbers) -> tuple[Numbers, Numbers]:
@@ -136,11 +155,14 @@ class _Columns:
         count = len(where)
         self.plain = np.zeros(count, np.bool_)
         self.turning = np.zeros(count, np.bool_)
+        self.flags = np.zeros(count, np.int64)
+        self.places = np.zeros((count, 8), np.int64)
         self.protocol = np.zeros(count, np.uint64)
         # Source and destination: two words of address each, and the port.
         self.words = np.zeros((6, count), np.uint64)
         self.six = kind == _IPV6
         self._data = index.data
+        self._starts = index.start[where]
         end = index.start[where] + index.length[where]
         room = network <= len(index.data) - _WINDOW
         for version, value in ((4, _IPV4), (6, _IPV6)):
@@ -174,6 +196,12 @@ class _Columns:
         sound &= protocol != ICMPV6  # neighbour discovery has no flow
         sound &= (protocol != ICMP) | (at + header < end)
         self.protocol[rows] = protocol
+        base = self._starts[rows]
+        self.places[rows, 0] = at - base
+        self.places[rows, 1] = self.places[rows, 2] = at + header - base
+        self.places[rows, 3] = end - base
+        self.places[rows, 6] = version
+        self.places[rows, 7] = cut
         self._transport(rows, at + header, end, cut, protocol, sound)
         self.plain[rows] = sound
 
@@ -206,8 +234,22 @@ class _Columns:
         good_tcp = (offset >= 20) & (at + offset <= end)
         good_udp = (length >= 8) & ((at + length <= end) | cut[which])
         sound[which] &= np.where(tcp, good_tcp, good_udp)
+        self._fill(rows[which], head, at, np.where(tcp, offset, 8), tcp)
+        ends = np.minimum(end, at + length) - self._starts[rows[which]]
+        self.places[rows[which], 3] = np.where(
+            tcp, end - self._starts[rows[which]], ends
+        )
         turns = (head[:, 13] & (SYN | FIN | RST)).astype(np.bool_)
         self.turning[rows[which]] = tcp & turns
+
+    def _fill(
+        self, rows: Numbers, head: Octets, at: Numbers, header: Numbers, tcp: Truths
+    ) -> None:
+        """Note where payloads begin, and what only TCP has."""
+        self.places[rows, 2] = at + header - self._starts[rows]
+        numbers = head[:, 4:12].copy().view(">u4").astype(np.int64)
+        self.places[rows, 4:6] = np.where(tcp[:, None], numbers, 0)
+        self.flags[rows] = np.where(tcp, head[:, 13], 0)
 
     def ends_of(self, first: Numbers) -> list[Ends]:
         """The ends of these frames, sender first."""
@@ -225,13 +267,17 @@ class _Columns:
         return found
 
 
-def _flows(columns: _Columns) -> tuple[Numbers, Numbers]:
-    """Number the flows: of each frame its flow, of each flow its first frame."""
+def _flows(columns: _Columns) -> tuple[Numbers, Numbers, Truths]:
+    """Number the flows: of each frame its flow, of each flow its first frame.
+
+    And whether a frame goes the same way as that one.
+    """
     count = len(columns.plain)
     flow = np.full(count, -1, np.int64)
+    onward = np.ones(count, np.bool_)
     rows = np.flatnonzero(columns.plain)
     if not len(rows):
-        return flow, rows
+        return flow, rows, onward
     words = columns.words[:, rows]
     swapped = _greater(words)
     words = np.where(swapped, words[[3, 4, 5, 0, 1, 2]], words)
@@ -245,7 +291,8 @@ def _flows(columns: _Columns) -> tuple[Numbers, Numbers]:
     same = (keys == keys[:, first[number]]).all(axis=0)
     flow[rows] = np.where(same, number, -1)
     columns.plain[rows] = same
-    return flow, rows[first]
+    onward[rows] = swapped == swapped[first[number]]
+    return flow, rows[first], onward
 
 
 def _greater(words: NDArray[np.uint64]) -> Truths:

@@ -11,26 +11,35 @@ the engine decides as if it had been given each frame.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from itertools import repeat
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from filterlab.inspection.flow import Ends
-from filterlab.inspection.flow_table import Flow
-from filterlab.inspection.packet import Packet, dissect
+from filterlab.captures.frames import ETHERNET
+from filterlab.inspection.flow import TCP, Ends
+from filterlab.inspection.flow_table import Flow, State
+from filterlab.inspection.packet import Packet, dissect, packet_of
 from filterlab.inspection.watch import Watch
-from filterlab.policy.effects import Effect, Side
+from filterlab.policy.effects import Effect, Forward, Side
 from filterlab.policy.ends import is_from_server
 from filterlab.policy.engine import Engine
 from filterlab.replay.feed import Feed, Network, inside_of
 from filterlab.replay.headers import Numbers, Truths, ethernet_frame, read_headers
+from filterlab.replay.sums import sums_right
 
 BATCH_FRAMES = 65_536  # some tens of megabytes of columns
 
 
-@dataclass(frozen=True, slots=True)
-class Given:
-    """One frame that an engine was given, and what came of it.
+CHUNK_FRAMES = 4096  # after which it is asked anew which flows rest
+# How much a flow rests, and how much it must for a frame to be passed over: an open one
+# that is followed by its data alone has no use for empty segments.
+AWAKE, SPEAKS, RESTS, MUST = range(4)
+
+
+class Given(NamedTuple):
+    """One frame that changed something, and what came of it.
 
     `flow` is the frame's flow afterwards, if it has one; `watch` is what had been
     read of it, if this frame decided it.
@@ -43,8 +52,28 @@ class Given:
     watch: Watch | None
 
 
+class One(NamedTuple):
+    """One row that may have to be given, with what has been read of it."""
+
+    row: int
+    number: int  # of its flow, or -1
+    needs: int
+    before: int
+    onward: bool
+    start: int
+    length: int
+    protocol: int
+    flags: int
+    places: list[int]
+    right: bool | None
+
+
 class Passage:
-    """The way of some frames through an engine."""
+    """The way of some frames through an engine.
+
+    `given` counts the frames that it was given. `rows` has the last frame of flows that
+    stayed open, by their ids: frames that changed nothing are not told of.
+    """
 
     def __init__(
         self,
@@ -58,9 +87,11 @@ class Passage:
         self._inside = inside
         self._batch_frames = batch_frames
         self.expired = False  # flows were forgotten since somebody last asked
+        self.given = 0
+        self.rows: dict[int, int] = {}
 
     def run(self, low: int = 0, high: int | None = None) -> Iterator[Given]:
-        """Each frame that the engine was given, of rows `low` up to `high`."""
+        """Each frame that changed what is known, of rows `low` up to `high`."""
         end = len(self.feed.index) if high is None else high
         for start in range(low, end, self._batch_frames):
             batch = Batch(self, start, min(end, start + self._batch_frames))
@@ -69,12 +100,11 @@ class Passage:
             self.engine.expire(batch.seconds[-1])
             self.expired = self.engine.flow_count < before
 
-    def side(self, row: int, frame: bytes, flow: Flow | None) -> Side:
+    def side(self, row: int, packet: Packet | None, flow: Flow | None) -> Side:
         """Where a frame came from, as well as it can be told."""
         told = self.feed.side(row)
         if told is not None:
             return told
-        packet = dissect(frame)
         if packet is None:
             return Side.INSIDE
         if self._inside:
@@ -94,14 +124,16 @@ class Batch:
         self._engine = engine = passage.engine
         self._low = low
         feed = passage.feed
+        self._index = feed.index
         self._headers = headers = read_headers(feed.index, low, high)
         self._clock = feed.seconds[low:high]
         self.seconds: list[float] = self._clock.tolist()
-        self._flow_of: list[int] = headers.flow.tolist()
-        self._before: list[int] = headers.before.tolist()
         self._flows = [engine.flow_of(ends) for ends in headers.ends]
-        self._rests = [flow is not None and flow.rests for flow in self._flows]
-        self._must = headers.turning | (headers.flow < 0) | self._late()
+        # How much each flow rests; one more, for frames of none.
+        self._rests = bytearray((*map(_rest, self._flows), 0))
+        self._needs = self._needed()
+        self._plain = bool((feed.index.link_type[low:high] == ETHERNET).all())
+        self._bytes = memoryview(feed.index.data)
         self._by_ends: dict[Ends, int] | None = None
         self._woken = False  # the frame given last may have woken flows
         self._all = False  # no flow of this batch rests any more
@@ -113,33 +145,86 @@ class Batch:
         strange = int((self._headers.flow < 0).sum()) + self._flows.count(None)
         # A full table forgets by when flows were last seen, which we would not know.
         self._all = engine.flow_count + strange >= engine.stack.max_flows
-        must: list[bool] = self._must.tolist()
         at, end = 0, len(self.seconds)
         while at < end:
             self._all = self._all or engine.blocks_somebody
-            for row in self._wanted(at):
-                number = self._flow_of[row]
-                if not self._all and not must[row] and self._rests[number]:
+            stop = min(end, at + CHUNK_FRAMES)
+            for one in self._wanted(at, stop):
+                if not self._all and self._rests[one.number] >= one.needs:
                     continue
-                yield self._give(row, number)
+                given = self._give(one)
+                if given is not None:
+                    yield given
                 if self._woken or (engine.blocks_somebody and not self._all):
-                    at = row + 1  # whoever comes now may meet the block
+                    at = one.row + 1  # whoever comes now may meet the block
                     break
             else:
-                at = end
+                at = stop
         engine.pass_over(end - self._next)
         self._catch_up(self._headers.last)
 
-    def _wanted(self, at: int) -> list[int]:
-        """The rows from `at` on that may have to be given."""
-        if self._all or not any(self._rests):
-            return list(range(at, len(self.seconds)))
-        flow = self._headers.flow
-        awake = ~np.array(self._rests, np.bool_)
-        awake[flow[self._must & (flow >= 0)]] = True  # it may begin anew
-        may = self._must | awake[flow]
-        wanted: list[int] = (np.flatnonzero(may[at:]) + at).tolist()
-        return wanted
+    def _needed(self) -> NDArray[np.uint8]:
+        """How little its flow must rest for each frame to be given."""
+        headers = self._headers
+        places = headers.places
+        needs = np.full(len(headers.flow), RESTS, np.uint8)
+        is_empty = (headers.protocol == TCP) & (places[:, 2] == places[:, 3])
+        needs[is_empty] = SPEAKS
+        needs[headers.turning | (headers.flow < 0) | self._late()] = MUST
+        return needs
+
+    def _wanted(self, at: int, stop: int) -> Iterator[One]:
+        """The rows from `at` up to `stop` that may have to be given."""
+        headers, rows = self._headers, np.arange(at, stop)
+        flow = headers.flow[at:stop]
+        if not self._all:
+            needs = self._needs[at:stop]
+            rests = np.frombuffer(bytes(self._rests), np.uint8)
+            turns = np.zeros(len(rests), np.bool_)
+            turns[flow[needs == MUST]] = True  # such a flow may begin anew
+            rows = rows[(rests[flow] < needs) | turns[flow]]
+            flow = headers.flow[rows]
+        start = self._index.start[self._low + rows]
+        right = self._right(rows, start) if self._plain else None
+        return map(
+            One,
+            rows.tolist(),
+            flow.tolist(),
+            self._needs[rows].tolist(),
+            headers.before[rows].tolist(),
+            headers.onward[rows].tolist(),
+            start.tolist(),
+            self._index.length[self._low + rows].tolist(),
+            headers.protocol[rows].tolist(),
+            headers.flags[rows].tolist(),
+            headers.places[rows].tolist(),
+            repeat(None) if right is None else right,
+        )
+
+    def _right(self, rows: Numbers, start: Numbers) -> list[bool | None] | None:
+        """Whether their checksums are right, where the engine will ask."""
+        headers = self._headers
+        plain = np.flatnonzero(headers.flow[rows] >= 0)
+        if not self._engine.stack.checks_checksum or not len(plain):
+            return None
+        rows, start = rows[plain], start[plain]
+        network, transport, _, end = headers.places[rows, :4].T + start
+        found = sums_right(
+            self._index.data,
+            network,
+            transport,
+            end,
+            headers.places[rows, 7] != 0,
+            headers.protocol[rows],
+            headers.six[rows],
+            headers.addresses[:, rows],
+        )
+        if found is None:
+            return None
+        right: list[bool | None] = [None] * (int(plain[-1]) + 1)
+        for number, said in zip(plain.tolist(), found.tolist(), strict=True):
+            right[number] = said
+        return right + [None] * CHUNK_FRAMES
 
     def _late(self) -> Truths:
         """Frames that come after a pause in which their flow was forgotten."""
@@ -154,14 +239,53 @@ class Batch:
                 late[row] = self._clock[row] - flow.last_seen > idle_seconds
         return late
 
-    def _give(self, row: int, number: int) -> Given:
+    def _give(self, one: One) -> Given | None:
+        """Give the engine a frame; None if it changed nothing."""
         passage, engine = self._passage, self._engine
         self._woken = False
-        frame = ethernet_frame(passage.feed.index, self._low + row)
-        before = self._before[row]
+        passage.given += 1
+        engine.concluded = None
+        engine.pass_over(one.row - self._next)
+        self._next = one.row + 1
+        if one.number < 0 or not self._plain:
+            return self._give_unread(one)
+        number = one.number
+        packet = self._packet(one)
+        was = self._flows[number]
+        if was is not None and one.before >= 0:
+            was.last_seen = max(was.last_seen, self.seconds[one.before])
+        side = passage.side(self._low + one.row, packet, was)
+        effects = engine.receive_packet(packet, self.seconds[one.row], side)
+        flow = engine.current
+        if flow is was and flow is not None:
+            self._rests[number] = _rest(flow)
+            if flow.state is State.OPEN and not flow.each_message and _passes(effects):
+                return None
+        else:
+            self._flows[number] = flow
+            self._rests[number] = _rest(flow)
+            if was is not None:
+                self._left(was, one.before)
+        is_new = flow is not None and flow is not was
+        return Given(self._low + one.row, flow, is_new, effects, engine.concluded)
+
+    def _packet(self, one: One) -> Packet:
+        protocol, *ends = self._headers.ends[one.number]
+        frame = bytes(self._bytes[one.start : one.start + one.length])
+        src, src_port, dst, dst_port = ends
+        way = (src, src_port, dst, dst_port)
+        if not one.onward:
+            way = (dst, dst_port, src, src_port)
+        return packet_of(frame, way, protocol, one.flags, one.places, one.right)
+
+    def _give_unread(self, one: One) -> Given:
+        """Give the engine a frame that `dissect` must read."""
+        passage, engine = self._passage, self._engine
+        number, before, row = one.number, one.before, one.row
+        frame = ethernet_frame(self._index, self._low + row)
+        packet = dissect(frame)
         ends: Ends | None = None
         if number < 0:
-            packet = dissect(frame)
             ends = _ends(packet)
             number, before = self._known(ends, row)
             if packet is not None and not packet.whole and not self._all:
@@ -172,20 +296,24 @@ class Batch:
                 was.last_seen = max(was.last_seen, self.seconds[before])
         else:
             was = engine.flow_of(ends) if ends else None
-        side = passage.side(self._low + row, frame, was)
-        engine.concluded = None
-        engine.pass_over(row - self._next)
-        self._next = row + 1
+        side = passage.side(self._low + row, packet, was)
         effects = engine.receive(frame, self.seconds[row], side)
         flow = engine.flow_of(ends) if ends is not None else None
         if number >= 0:
             self._flows[number] = flow
-            rests = flow is not None and flow.rests
-            if self._flow_of[row] < 0 and self._rests[number] and not rests:
+            rests = _rest(flow)
+            if one.number < 0 and self._rests[number] > rests:
                 self._woken = True
             self._rests[number] = rests
+        if was is not None and flow is not was:
+            self._left(was, before)
         is_new = flow is not None and flow is not was
         return Given(self._low + row, flow, is_new, effects, engine.concluded)
+
+    def _left(self, flow: Flow, row: int) -> None:
+        """Remember the last frame of a flow that another has taken the place of."""
+        if row >= 0 and flow.state is State.OPEN:
+            self._passage.rows[id(flow)] = self._low + row
 
     def _wake(self, row: int) -> None:
         """From a fragment on, nothing rests: the engine may make it a whole packet."""
@@ -213,9 +341,27 @@ class Batch:
 
     def _catch_up(self, last: Numbers) -> None:
         """Tell the flows when they were last seen, by the row of each; -1 is none."""
+        rows = self._passage.rows
         for flow, row in zip(self._flows, last.tolist(), strict=True):
             if flow is not None and row >= 0:
                 flow.last_seen = max(flow.last_seen, self.seconds[row])
+                if flow.state is State.OPEN:
+                    rows[id(flow)] = self._low + row
+
+
+def _rest(flow: Flow | None) -> int:
+    """How much a flow rests: no frame need be given that needs as much."""
+    if flow is None:
+        return AWAKE
+    if flow.state is State.OPEN:
+        listens = flow.place is None and flow.until is None and not flow.each_message
+        return SPEAKS if listens else AWAKE
+    return RESTS if flow.rests else AWAKE
+
+
+def _passes(effects: Sequence[Effect]) -> bool:
+    """Whether nothing but the frame itself goes on."""
+    return not effects or (len(effects) == 1 and isinstance(effects[0], Forward))
 
 
 def _ends(packet: Packet | None) -> Ends | None:

@@ -115,7 +115,7 @@ class Replay:
             verdict = told.verdict.value
             summary.decisions[verdict] = summary.decisions.get(verdict, 0) + 1
             yield told
-        summary.flows, summary.looked_at = teller.flows, teller.given
+        summary.flows, summary.looked_at = teller.flows, passage.given
         summary.seconds = time.perf_counter() - self._started
 
 
@@ -128,12 +128,10 @@ class Teller:
         # Flows of which nothing has been said yet, with their last frame.
         self._open: dict[int, tuple[Flow, int]] = {}
         self.flows = 0
-        self.given = 0
 
     def tell(self, low: int = 0, high: int | None = None) -> Iterator[Told]:
         """The lines of some frames, and of the flows that are left at the end."""
         for given in self._passage.run(low, high):
-            self.given += 1
             self.flows += given.is_new
             if self._passage.expired:
                 self._passage.expired = False
@@ -167,6 +165,7 @@ class Teller:
             yield self._left(*self._open.pop(number))
 
     def _left(self, flow: Flow, row: int) -> Told:
+        row = max(row, self._passage.rows.pop(id(flow), row))
         # Messages are allowed one by one; a stream that never said enough is not.
         verdict = Verdict.ALLOW if flow.each_message else Verdict.UNDECIDED
         return self._line(row, flow, verdict, flow.watch)

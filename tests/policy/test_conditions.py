@@ -38,7 +38,7 @@ def _found(**fields: tuple[str, ...]) -> Flow:
     flow = _flow()
     assert flow.watch is not None
     renamed = {key.replace("_", "."): value for key, value in fields.items()}
-    flow.watch.found["tls"] = Finding("tls", renamed)
+    flow.watch.found = {"tls": Finding("tls", renamed)}
     flow.watch.pending = frozenset({"http"})
     return flow
 

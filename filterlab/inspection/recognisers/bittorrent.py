@@ -7,10 +7,12 @@ dictionaries). One uTP datagram says little, so that the answer to it is waited 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from struct import Struct
 from typing import ClassVar
 
 from filterlab.inspection.flow import TCP, UDP
+from filterlab.inspection.opening import Opening, spelt
 from filterlab.inspection.recogniser import (
     NEED_DATA,
     NOT_MINE,
@@ -40,6 +42,10 @@ class BitTorrent:
     transports: ClassVar[frozenset[int]] = frozenset((TCP, UDP))
     byte_limit: ClassVar[int] = 4096
     each_message: ClassVar[bool] = False
+    opening: ClassVar[Mapping[int, Opening]] = {
+        TCP: Opening(spelt(_START[:4])),
+        UDP: Opening((b"dA",), spelt(b"d1:")),
+    }
     source: ClassVar[str] = "BEP 3, BEP 5 and BEP 29"
     false_positives: ClassVar[str] = (
         "none known for the handshake and the DHT; uTP needs a datagram that opens and "

@@ -5,10 +5,12 @@ Source: RFC 1035, 4.1 (header and question) and 4.2.2 (two length bytes over TCP
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from struct import Struct
 from typing import ClassVar
 
 from filterlab.inspection.flow import TCP, UDP
+from filterlab.inspection.opening import Opening
 from filterlab.inspection.recogniser import (
     NEED_DATA,
     NOT_MINE,
@@ -24,6 +26,12 @@ _HEADER_BYTES = 12
 _NOT_A_PLAIN_QUERY = 0xF800  # QR and OPCODE (RFC 1035, 4.1.1)
 _NAME_BYTES, _LABEL_BYTES = 255, 63  # RFC 1035, 2.3.4
 _LENGTH_BYTES = 2
+# Id; QR and OPCODE are 0; one question, nothing else (RFC 1035, 4.1.1)
+_ZERO, _ONE = b"\0", b"\1"
+ASKS = (None, None, range(8), None, _ZERO, _ONE, _ZERO, _ZERO, _ZERO, _ZERO)
+ASKS_OVER_TCP = (None, None, *ASKS)
+ANSWERS = (None, None, range(0x80, 0x88), None, _ZERO, _ONE)
+_LEAST = _HEADER_BYTES + 5  # the root, its type and class
 
 TYPES = {  # IANA, DNS parameters
     1: "A",
@@ -81,6 +89,10 @@ class Dns:
     transports: ClassVar[frozenset[int]] = frozenset((TCP, UDP))
     byte_limit: ClassVar[int] = _LENGTH_BYTES + _HEADER_BYTES + _NAME_BYTES + 4
     each_message: ClassVar[bool] = True
+    opening: ClassVar[Mapping[int, Opening]] = {
+        TCP: Opening(ASKS_OVER_TCP, whole=_LENGTH_BYTES + _HEADER_BYTES),
+        UDP: Opening(ASKS, least=_LEAST),
+    }
     source: ClassVar[str] = "RFC 1035, 4.1 and 4.2.2"
     false_positives: ClassVar[str] = (
         "LLMNR and mDNS queries have the same form; any datagram of 17 bytes or more "

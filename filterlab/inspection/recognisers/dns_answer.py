@@ -6,11 +6,13 @@ TCP); RFC 3596, 2.2 (AAAA); RFC 6895, 2.3 (response codes).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from ipaddress import ip_address
 from struct import Struct
 from typing import ClassVar
 
 from filterlab.inspection.flow import TCP, UDP
+from filterlab.inspection.opening import Opening
 from filterlab.inspection.recogniser import (
     NEED_DATA,
     NOT_MINE,
@@ -20,7 +22,7 @@ from filterlab.inspection.recogniser import (
     Reading,
     host_name,
 )
-from filterlab.inspection.recognisers.dns import TYPES
+from filterlab.inspection.recognisers.dns import ANSWERS, ASKS, ASKS_OVER_TCP, TYPES
 
 _HEADER = Struct("!HHHHHH")
 _RECORD = Struct("!HHIH")  # type, class, TTL, length
@@ -47,6 +49,10 @@ class DnsAnswer:
     transports: ClassVar[frozenset[int]] = frozenset((TCP, UDP))
     byte_limit: ClassVar[int] = 8192
     each_message: ClassVar[bool] = True
+    opening: ClassVar[Mapping[int, Opening]] = {
+        TCP: Opening(ASKS_OVER_TCP[:8]),
+        UDP: Opening(ASKS[:6], ANSWERS),
+    }
     source: ClassVar[str] = "RFC 1035, 4.1; RFC 3596, 2.2; RFC 6895, 2.3"
     false_positives: ClassVar[str] = (
         "mDNS and LLMNR answers have the same form; forged answers look like true ones"

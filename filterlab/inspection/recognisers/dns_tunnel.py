@@ -14,9 +14,11 @@ DNS Tunnels Using Character Frequency Analysis" (2010); iodine 0.7, src/common.h
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 from filterlab.inspection.flow import UDP
+from filterlab.inspection.opening import Opening
 from filterlab.inspection.recogniser import (
     NEED_DATA,
     NOT_MINE,
@@ -25,7 +27,7 @@ from filterlab.inspection.recogniser import (
     Finding,
     Reading,
 )
-from filterlab.inspection.recognisers.dns import read_query
+from filterlab.inspection.recognisers.dns import ASKS, read_query
 from filterlab.inspection.statistics import entropy
 
 _RAW_MAGIC = b"\x10\xd1\x9e"  # iodine, src/common.h: raw_header
@@ -44,6 +46,7 @@ class DnsTunnel:
     transports: ClassVar[frozenset[int]] = frozenset((UDP,))
     byte_limit: ClassVar[int] = _MOST_QUERIES * 512  # RFC 1035, 2.3.4
     each_message: ClassVar[bool] = False  # it remembers the messages before
+    opening: ClassVar[Mapping[int, Opening]] = {UDP: Opening(ASKS)}
     source: ClassVar[str] = "Farnham, SANS 2013, sections 4-5; iodine 0.7, common.h"
     false_positives: ClassVar[str] = (
         "a resolver behind one port that asks a block list or an anti-virus service "

@@ -7,7 +7,7 @@ the client repeats it with a cookie after a HelloVerifyRequest, and the first co
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from struct import Struct
 from typing import ClassVar
 
@@ -18,6 +18,7 @@ from filterlab.inspection.client_hello import (
     read_client_hello,
 )
 from filterlab.inspection.flow import UDP
+from filterlab.inspection.opening import Opening, spelt
 from filterlab.inspection.recogniser import (
     NEED_DATA,
     NOT_MINE,
@@ -42,6 +43,12 @@ class Dtls:
     transports: ClassVar[frozenset[int]] = frozenset((UDP,))
     byte_limit: ClassVar[int] = 16_384  # RFC 6347, 4.1: the largest record
     each_message: ClassVar[bool] = False
+    opening: ClassVar[Mapping[int, Opening]] = {
+        UDP: Opening(
+            (*spelt(b"\x16\xfe"), _MINORS, *spelt(bytes(2))),
+            least=_RECORD.size + _MESSAGE_BYTES,
+        )
+    }
     source: ClassVar[str] = "RFC 6347, 4.1 and 4.2; RFC 9147, 5.3"
     false_positives: ClassVar[str] = (
         "whatever speaks a whole ClientHello: also the mimicked ones of Snowflake"

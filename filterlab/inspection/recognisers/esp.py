@@ -6,9 +6,11 @@ begin at 1 and grow by one); RFC 3948, 2.1 (within UDP, where the SPI is not 0).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 from filterlab.inspection.flow import ESP, UDP
+from filterlab.inspection.opening import Opening
 from filterlab.inspection.recogniser import (
     NEED_DATA,
     NOT_MINE,
@@ -22,6 +24,7 @@ _RESERVED = 255  # RFC 4303, 2.1
 _LEAST = 8 + 2 + 12  # header, padding length and next header, the shortest ICV in use
 _YOUNG = 0x10000  # in UDP, a flow is taken up while its numbers are still low
 _ENOUGH = 3  # datagrams in a row that count up by one
+_YOUNG_FIRST = (*[None] * 4, b"\0", b"\0")  # SPI, and a number below that
 _KEEPALIVE = b"\xff"  # RFC 3948, 2.3
 
 
@@ -32,6 +35,9 @@ class Esp:
     transports: ClassVar[frozenset[int]] = frozenset((ESP, UDP))
     byte_limit: ClassVar[int] = 16_384
     each_message: ClassVar[bool] = False
+    opening: ClassVar[Mapping[int, Opening]] = {
+        UDP: Opening(_YOUNG_FIRST, _YOUNG_FIRST, least=_LEAST, whole=2)
+    }
     source: ClassVar[str] = "RFC 4303, 2.1 and 2.2; RFC 3948, 2"
     false_positives: ClassVar[str] = (
         "within UDP, protocols that open with a constant word and a counter"

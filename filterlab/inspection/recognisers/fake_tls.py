@@ -14,10 +14,11 @@ So this goes by structure, not by proof. Source: tdlib/td, td/mtproto/TlsInit.cp
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
 from filterlab.inspection.flow import TCP
+from filterlab.inspection.opening import Opening
 from filterlab.inspection.recogniser import (
     NEED_DATA,
     NOT_MINE,
@@ -74,6 +75,9 @@ class FakeTls:
     transports: ClassVar[frozenset[int]] = frozenset((TCP,))
     byte_limit: ClassVar[int] = 16_384  # like the box itself, by default
     each_message: ClassVar[bool] = False
+    opening: ClassVar[Mapping[int, Opening]] = {
+        TCP: Opening((b"\x16", b"\3", None, None, None, b"\1"), ())
+    }
     source: ClassVar[str] = "tdlib/td, td/mtproto/TlsInit.cpp; RFC 8446, 4.4.4 and D.4"
     false_positives: ClassVar[str] = (
         "TLS 1.3 clients that send a certificate or several handshake messages in one "

@@ -8,9 +8,11 @@ an absolute target outranks Host, 3.2.2); RFC 9110, 7.2 (Host) and 9 (methods); 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import ClassVar
 
 from filterlab.inspection.flow import TCP
+from filterlab.inspection.opening import Opening, Place, spelt
 from filterlab.inspection.recogniser import (
     NEED_DATA,
     NOT_MINE,
@@ -33,6 +35,9 @@ _METHODS = (
     b"PATCH ",
 )
 _LONGEST_METHOD = max(map(len, _METHODS))
+_LINE_END = frozenset(b"\r\n")  # empty lines may go before a request
+_FIRST, _SECOND = map(frozenset, spelt(*(method[:2] for method in _METHODS)))
+OPENS: tuple[Place, ...] = (_FIRST | _LINE_END, _FIRST | _SECOND | _LINE_END)
 _REQUEST_LINE = re.compile(rb"([A-Z]+) (\S+) HTTP/1\.[0-9]\Z")
 _ABSOLUTE = re.compile(rb"https?://(?:[^/?#@]*@)?([^/?#]*)", re.IGNORECASE)
 _PORT = re.compile(rb":[0-9]*\Z")
@@ -54,6 +59,7 @@ class Http:
     transports: ClassVar[frozenset[int]] = frozenset((TCP,))
     byte_limit: ClassVar[int] = 8192  # what common servers take (RFC 9112, 3: 8000)
     each_message: ClassVar[bool] = False
+    opening: ClassVar[Mapping[int, Opening]] = {TCP: Opening(OPENS)}
     source: ClassVar[str] = "RFC 9112, 2 and 3; RFC 9110, 7.2 and 9"
     false_positives: ClassVar[str] = (
         "protocols that borrow HTTP's request line with its version: WebSocket and "

@@ -8,10 +8,12 @@ HTML Living Standard, 4.2.2 (title).
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from html import unescape
 from typing import ClassVar
 
 from filterlab.inspection.flow import TCP
+from filterlab.inspection.opening import Opening
 from filterlab.inspection.recogniser import (
     NEED_DATA,
     NOT_MINE,
@@ -20,7 +22,7 @@ from filterlab.inspection.recogniser import (
     Finding,
     Reading,
 )
-from filterlab.inspection.recognisers.http import may_be_request
+from filterlab.inspection.recognisers.http import OPENS, may_be_request
 
 _STATUS = re.compile(rb"HTTP/1\.[0-9] ([1-9][0-9][0-9])(?: |\r?\Z)")
 _START = b"HTTP/1."
@@ -41,6 +43,7 @@ class HttpResponse:
     transports: ClassVar[frozenset[int]] = frozenset((TCP,))
     byte_limit: ClassVar[int] = 16_384
     each_message: ClassVar[bool] = False
+    opening: ClassVar[Mapping[int, Opening]] = {TCP: Opening(OPENS)}
     source: ClassVar[str] = "RFC 9112, 4 and 5; RFC 9110, 10.2 and 15.2"
     false_positives: ClassVar[str] = (
         "whatever answers a request line as HTTP: forged block pages too"

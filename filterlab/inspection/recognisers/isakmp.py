@@ -7,10 +7,12 @@ the port).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from struct import Struct
 from typing import ClassVar
 
 from filterlab.inspection.flow import UDP
+from filterlab.inspection.opening import Opening
 from filterlab.inspection.recogniser import (
     NEED_DATA,
     NOT_MINE,
@@ -36,6 +38,9 @@ class Isakmp:
     transports: ClassVar[frozenset[int]] = frozenset((UDP,))
     byte_limit: ClassVar[int] = 1024
     each_message: ClassVar[bool] = False
+    opening: ClassVar[Mapping[int, Opening]] = {
+        UDP: Opening((), (_KEEPALIVE,), least=_HEADER.size, whole=2)
+    }
     source: ClassVar[str] = "RFC 7296, 1.2 and 3.1; RFC 2408, 3.1; RFC 3948, 2.2"
     false_positives: ClassVar[str] = (
         "none known: responder's SPI and message id are 0, and the length agrees"

@@ -6,9 +6,11 @@ Source: RFC 2661, 3.1 (header) and 4.1, 4.4.1 (attributes, message types); RFC 3
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 from filterlab.inspection.flow import UDP
+from filterlab.inspection.opening import Opening
 from filterlab.inspection.recogniser import (
     NOT_MINE,
     Answer,
@@ -30,6 +32,9 @@ class L2tp:
     transports: ClassVar[frozenset[int]] = frozenset((UDP,))
     byte_limit: ClassVar[int] = 20
     each_message: ClassVar[bool] = False
+    opening: ClassVar[Mapping[int, Opening]] = {
+        UDP: Opening((b"\xc8", b"\2\3"), least=_HEADER + 8)
+    }
     source: ClassVar[str] = "RFC 2661, 3.1 and 4.4.1; RFC 3931, 4.1.2.1"
     false_positives: ClassVar[str] = "none known: 16 of its 20 first bytes are fixed"
 

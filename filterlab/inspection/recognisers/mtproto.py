@@ -15,6 +15,7 @@ intermediate, transport obfuscation); mtproto/auth_key (req_pq_multi).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 from cryptography.hazmat.primitives.ciphers import Cipher
@@ -22,6 +23,7 @@ from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import CTR
 
 from filterlab.inspection.flow import TCP
+from filterlab.inspection.opening import Opening
 from filterlab.inspection.recogniser import (
     NEED_DATA,
     NOT_MINE,
@@ -59,6 +61,7 @@ class Mtproto:
     transports: ClassVar[frozenset[int]] = frozenset((TCP,))
     byte_limit: ClassVar[int] = 2 * _INIT
     each_message: ClassVar[bool] = False
+    opening: ClassVar[Mapping[int, Opening]] = {TCP: Opening()}
     source: ClassVar[str] = "core.telegram.org/mtproto/mtproto-transports"
     false_positives: ClassVar[str] = (
         "3 in 2^32 random flows as obfuscated, 1 in 2^64 as plain; misses proxies with "

@@ -6,9 +6,11 @@ transmit time); RFC 8633, 4 and RFC 9769 (random transmit times are as good).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 from filterlab.inspection.flow import UDP
+from filterlab.inspection.opening import Opening
 from filterlab.inspection.recogniser import (
     NEED_DATA,
     NOT_MINE,
@@ -21,6 +23,7 @@ from filterlab.inspection.recogniser import (
 _HEADER = 48  # RFC 5905, 7.3; extension fields and a MAC may follow, in words
 _ACTIVE, _PASSIVE, _CLIENT, _SERVER = 1, 2, 3, 4  # modes
 _ORIGIN, _TRANSMIT, _END = 24, 40, 48
+_ASKS = [b for b in range(256) if 1 <= b >> 3 & 7 <= 4 and b & 7 in (_ACTIVE, _CLIENT)]
 _STRATUM_MOST = 16  # RFC 5905, 7.3
 
 
@@ -31,6 +34,9 @@ class Ntp:
     transports: ClassVar[frozenset[int]] = frozenset((UDP,))
     byte_limit: ClassVar[int] = 2048
     each_message: ClassVar[bool] = False
+    opening: ClassVar[Mapping[int, Opening]] = {
+        UDP: Opening((_ASKS, range(_STRATUM_MOST + 1)), least=_HEADER)
+    }
     source: ClassVar[str] = "RFC 5905, 7.3 and 8"
     false_positives: ClassVar[str] = "none known: eight bytes of the request come back"
 

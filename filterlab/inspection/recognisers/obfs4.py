@@ -12,9 +12,11 @@ Obfuscation" (CCS 2015), section 5.1 and table 5 (Kolmogorov-Smirnov test of the
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 from filterlab.inspection.flow import TCP
+from filterlab.inspection.opening import Opening
 from filterlab.inspection.recogniser import (
     NEED_DATA,
     NOT_MINE,
@@ -40,6 +42,7 @@ class Obfs4:
     transports: ClassVar[frozenset[int]] = frozenset((TCP,))
     byte_limit: ClassVar[int] = _MOST + _SERVER_LEAST
     each_message: ClassVar[bool] = False
+    opening: ClassVar[Mapping[int, Opening]] = {TCP: Opening()}
     source: ClassVar[str] = "obfs4-spec.txt, section 4; Wang et al., CCS 2015, 5.1"
     false_positives: ClassVar[str] = (
         "0.24 to 0.33 % of a campus' flows (Wang et al., table 5); other fully "

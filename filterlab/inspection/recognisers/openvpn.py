@@ -18,9 +18,11 @@ Fingerprinting" (USENIX Security 2022), section 5 (opcodes, packet lengths).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 from filterlab.inspection.flow import TCP, UDP
+from filterlab.inspection.opening import Opening
 from filterlab.inspection.recogniser import (
     NEED_DATA,
     NOT_MINE,
@@ -33,6 +35,7 @@ from filterlab.inspection.recogniser import (
 # P_CONTROL_HARD_RESET_CLIENT_V1, _V2, _V3 and _SERVER_V1, _V2
 _CLIENT_RESETS, _SERVER_RESETS = (1, 7, 10), (2, 8)
 _DATA = (6, 9)  # P_DATA_V1 and _V2
+_CLIENT_FIRST = tuple(opcode << 3 for opcode in _CLIENT_RESETS)  # and key id 0
 _CLIENT_V3 = 10  # with tls-crypt-v2
 _SESSION_END = 9  # opcode and session id
 _PLAIN_BYTES = 14
@@ -53,6 +56,10 @@ class OpenVpn:
     transports: ClassVar[frozenset[int]] = frozenset((TCP, UDP))
     byte_limit: ClassVar[int] = 2 * (_LENGTH_BYTES + _LONGEST)
     each_message: ClassVar[bool] = False
+    opening: ClassVar[Mapping[int, Opening]] = {
+        TCP: Opening((range(5), None, _CLIENT_FIRST), (), whole=3),
+        UDP: Opening((_CLIENT_FIRST,), least=_PLAIN_BYTES),
+    }
     source: ClassVar[str] = (
         "OpenVPN protocol documentation, packet format; Xue et al., USENIX Security "
         "2022, section 5"

@@ -6,9 +6,11 @@ packets go over GRE, which `filterlab.inspection.recognisers.gre` reads.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 from filterlab.inspection.flow import TCP
+from filterlab.inspection.opening import Opening, spelt
 from filterlab.inspection.recogniser import (
     NEED_DATA,
     NOT_MINE,
@@ -31,6 +33,7 @@ class Pptp:
     transports: ClassVar[frozenset[int]] = frozenset((TCP,))
     byte_limit: ClassVar[int] = _WHOLE
     each_message: ClassVar[bool] = False
+    opening: ClassVar[Mapping[int, Opening]] = {TCP: Opening(spelt(_START[:8]))}
     source: ClassVar[str] = "RFC 2637, 2.1"
     false_positives: ClassVar[str] = "none known: twelve bytes are fixed"
 

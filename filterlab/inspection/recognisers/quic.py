@@ -10,6 +10,7 @@ frames, packets and datagrams in any order; a box may be less careful than that
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 from filterlab.inspection.client_hello import (
@@ -20,6 +21,7 @@ from filterlab.inspection.client_hello import (
     read_client_hello,
 )
 from filterlab.inspection.flow import UDP
+from filterlab.inspection.opening import Opening
 from filterlab.inspection.quic import (
     CID_MOST,
     FIXED_BIT,
@@ -68,6 +70,12 @@ class Quic:
     transports: ClassVar[frozenset[int]] = frozenset((UDP,))
     byte_limit: ClassVar[int] = _LONGEST_HELLO
     each_message: ClassVar[bool] = False
+    opening: ClassVar[Mapping[int, Opening]] = {
+        UDP: Opening(
+            (range(LONG_FORM | FIXED_BIT, 256), *[None] * 4, range(CID_MOST + 1)),
+            least=7,
+        )
+    }
     source: ClassVar[str] = (
         "RFC 9000, 15 and 17.2; RFC 9001, 5.2 to 5.4; RFC 9369, 3; RFC 8999; "
         "draft-ietf-quic-tls-22 to -34"

@@ -7,10 +7,12 @@ addresses).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from ipaddress import ip_address
 from typing import ClassVar
 
 from filterlab.inspection.flow import TCP
+from filterlab.inspection.opening import Opening
 from filterlab.inspection.recogniser import (
     NEED_DATA,
     NOT_MINE,
@@ -36,6 +38,7 @@ class Socks:
     transports: ClassVar[frozenset[int]] = frozenset((TCP,))
     byte_limit: ClassVar[int] = 1024  # greeting, password and request at their longest
     each_message: ClassVar[bool] = False
+    opening: ClassVar[Mapping[int, Opening]] = {TCP: Opening(((_V4, _V5),))}
     source: ClassVar[str] = "RFC 1928, 3 to 6; RFC 1929, 2; the SOCKS 4 and 4A memos"
     false_positives: ClassVar[str] = (
         "binary protocols whose first bytes read as a whole SOCKS request; a greeting "

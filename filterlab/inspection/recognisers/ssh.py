@@ -6,9 +6,11 @@ may send other lines before it) and 5.1 (1.99 offers SSH 1 as well).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 from filterlab.inspection.flow import TCP
+from filterlab.inspection.opening import Opening, spelt
 from filterlab.inspection.recogniser import (
     NEED_DATA,
     NOT_MINE,
@@ -31,6 +33,7 @@ class Ssh:
     transports: ClassVar[frozenset[int]] = frozenset((TCP,))
     byte_limit: ClassVar[int] = 2 * _LINE_MOST + _BEFORE_MOST
     each_message: ClassVar[bool] = False
+    opening: ClassVar[Mapping[int, Opening]] = {TCP: Opening(spelt(_START), ())}
     source: ClassVar[str] = "RFC 4253, 4.2 and 5.1"
     false_positives: ClassVar[str] = (
         "what opens with an SSH line to be taken for SSH (obfuscated-ssh's decoys)"

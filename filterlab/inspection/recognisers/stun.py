@@ -6,9 +6,11 @@ methods). STUN of RFC 3489 has no cookie, and is not recognised.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 from filterlab.inspection.flow import TCP, UDP
+from filterlab.inspection.opening import Opening, Place, spelt
 from filterlab.inspection.recogniser import (
     NEED_DATA,
     NOT_MINE,
@@ -20,6 +22,14 @@ from filterlab.inspection.recogniser import (
 
 _COOKIE_AT, _COOKIE = 4, b"\x21\x12\xa4\x42"  # RFC 8489, 5
 _HEADER = 20
+# The first two bits are 0, the length is in words; then the cookie
+_BEGINS: tuple[Place, ...] = (
+    range(0x40),
+    None,
+    None,
+    range(0, 256, 4),
+    *spelt(_COOKIE),
+)
 _SOFTWARE = 0x8022  # RFC 8489, 18.3
 _METHODS = {
     1: "binding",
@@ -39,6 +49,10 @@ class Stun:
     transports: ClassVar[frozenset[int]] = frozenset((TCP, UDP))
     byte_limit: ClassVar[int] = 2048
     each_message: ClassVar[bool] = False
+    opening: ClassVar[Mapping[int, Opening]] = {
+        TCP: Opening(_BEGINS),
+        UDP: Opening(_BEGINS, _BEGINS, least=_HEADER),
+    }
     source: ClassVar[str] = "RFC 8489, 5 and 14.14; RFC 8656, 17"
     false_positives: ClassVar[str] = (
         "none known over UDP (cookie and length agree); over TCP, where the length "

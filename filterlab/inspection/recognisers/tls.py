@@ -7,6 +7,7 @@ the box joins records; a box that does not reads what the first record holds.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 from filterlab.inspection.client_hello import (
@@ -16,6 +17,7 @@ from filterlab.inspection.client_hello import (
     read_client_hello,
 )
 from filterlab.inspection.flow import TCP
+from filterlab.inspection.opening import Opening, Place
 from filterlab.inspection.recogniser import (
     NEED_DATA,
     NOT_MINE,
@@ -29,6 +31,8 @@ from filterlab.inspection.vectors import ShortError
 HANDSHAKE = 22  # RFC 8446, 5.1
 RECORD_HEADER = 5
 RECORD_MOST = 16_384  # RFC 8446, 5.1
+# Handshake, 3.0 to 3.4, a length, and a ClientHello
+HELLO: tuple[Place, ...] = (b"\x16", b"\3", range(5), None, None, b"\1")
 
 
 class Tls:
@@ -38,6 +42,7 @@ class Tls:
     transports: ClassVar[frozenset[int]] = frozenset((TCP,))
     byte_limit: ClassVar[int] = RECORD_HEADER + RECORD_MOST
     each_message: ClassVar[bool] = False
+    opening: ClassVar[Mapping[int, Opening]] = {TCP: Opening(HELLO)}
     source: ClassVar[str] = "RFC 8446, 4.1.2 and 5.1; RFC 6066, 3; RFC 7301; RFC 9849"
     false_positives: ClassVar[str] = (
         "whatever speaks a whole ClientHello is TLS here, also the fake TLS of MTProto "

@@ -6,12 +6,14 @@ in clear up to TLS 1.2; from 1.3 on it is encrypted); JA3S as salesforce/ja3 has
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 from filterlab.inspection.certificate import certificate_names
 from filterlab.inspection.client_hello import MESSAGE_HEADER, VERSION_NAMES, Fields
 from filterlab.inspection.fingerprint import ja3s
 from filterlab.inspection.flow import TCP
+from filterlab.inspection.opening import Opening
 from filterlab.inspection.recogniser import (
     NEED_DATA,
     NOT_MINE,
@@ -42,6 +44,7 @@ class TlsServer:
     transports: ClassVar[frozenset[int]] = frozenset((TCP,))
     byte_limit: ClassVar[int] = RECORD_HEADER + RECORD_MOST
     each_message: ClassVar[bool] = False
+    opening: ClassVar[Mapping[int, Opening]] = {TCP: Opening((b"\x16",), ())}
     source: ClassVar[str] = "RFC 8446, 4.1.3; RFC 5246, 7.4.2; salesforce/ja3"
     false_positives: ClassVar[str] = (
         "a server that answers with a recorded or borrowed ServerHello (REALITY, "

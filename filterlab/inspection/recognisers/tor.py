@@ -14,10 +14,12 @@ in host names, 2 %, is an estimate.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from math import log
 from typing import ClassVar
 
 from filterlab.inspection.flow import TCP
+from filterlab.inspection.opening import Opening
 from filterlab.inspection.recogniser import (
     NOT_MINE,
     Answer,
@@ -25,7 +27,7 @@ from filterlab.inspection.recogniser import (
     Finding,
     Reading,
 )
-from filterlab.inspection.recognisers.tls import Tls
+from filterlab.inspection.recognisers.tls import HELLO, Tls
 
 _NAME = re.compile(r"www\.([a-z2-7]{4,25})\.com")
 _DIGITS, _VOWELS = frozenset("234567"), frozenset("aeiou")
@@ -53,6 +55,7 @@ class Tor:
     transports: ClassVar[frozenset[int]] = frozenset((TCP,))
     byte_limit: ClassVar[int] = Tls.byte_limit
     each_message: ClassVar[bool] = False
+    opening: ClassVar[Mapping[int, Opening]] = {TCP: Opening(HELLO)}
     source: ClassVar[str] = "Tor, tortls.c: crypto_random_hostname(4, 25, www., .com)"
     false_positives: ClassVar[str] = (
         "programs without ALPN that ask for www.<digits and consonants>.com; of Tor's "

@@ -15,10 +15,12 @@ sections 5.4.2 to 5.4.7; OpenGFW, analyzer/udp/wireguard.go (what a box checks).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from struct import Struct
 from typing import ClassVar
 
 from filterlab.inspection.flow import UDP
+from filterlab.inspection.opening import Opening
 from filterlab.inspection.recogniser import (
     NEED_DATA,
     NOT_MINE,
@@ -30,6 +32,7 @@ from filterlab.inspection.recogniser import (
 
 _INITIATION, _RESPONSE, _COOKIE, _DATA = 1, 2, 3, 4
 _LENGTHS = {_INITIATION: 148, _RESPONSE: 92, _COOKIE: 64}
+_OPENS = (b"\1\2\3\4", b"\0", b"\0", b"\0")
 _DATA_LEAST, _DATA_STEP = 32, 16  # header and tag; padded (5.4.6)
 _MAC_BYTES = 16
 _HEADER = Struct("<III")  # type and reserved, first index, second index
@@ -45,6 +48,9 @@ class WireGuard:
     transports: ClassVar[frozenset[int]] = frozenset((UDP,))
     byte_limit: ClassVar[int] = 16_384
     each_message: ClassVar[bool] = False
+    opening: ClassVar[Mapping[int, Opening]] = {
+        UDP: Opening(_OPENS, _OPENS, least=_DATA_LEAST)
+    }
     source: ClassVar[str] = "Donenfeld, NDSS 2017, 5.4.2-5.4.7; OpenGFW wireguard.go"
     false_positives: ClassVar[str] = (
         "a datagram of 148 bytes with 01 00 00 00 first and 16 zero bytes last; "
