@@ -16,9 +16,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from filterlab.bench.asked import asked
 from filterlab.bench.traffic import Ends, Traffic, write_pcap
-from filterlab.inspection.catalogue import RECOGNISERS
-from filterlab.inspection.fields import FIELDS, Kind
 from filterlab.policy.effects import Side
 from filterlab.policy.engine import Engine
 from filterlab.policy.rules import Policy
@@ -34,7 +33,9 @@ rules:
 """
 _POLICIES = {
     "no rules": "title: No rules\n",
-    "every recogniser": "title: All\nrules:\n  - then: allow\n    when:\n      any:\n",
+    # QUIC is opened, as a box does that means all of it.
+    "every recogniser": "title: All\nstack: {quic: {}}\n"
+    "rules:\n  - then: allow\n    when:\n      any:\n",
 }
 _MILLION = "1,000,000 names"
 _POLICY_NAMES = (*_POLICIES, *NAMES)
@@ -62,29 +63,15 @@ def prepare(folder: Path) -> None:
     write_pcap(folder / "mix.pcap", Traffic(FLOWS, FRAMES).mixed())
     write_pcap(folder / "bulk.pcap", Traffic(BULK_FLOWS, FRAMES).bulk())
     for name, text in _POLICIES.items():
-        parts = _asked() if "any:" in text else ()
-        (folder / f"{name}.yaml").write_text(text + "".join(parts))
+        parts = asked() if "any:" in text else ()
+        lines = (f"        - {{{key}: {value}}}\n" for key, value in parts)
+        (folder / f"{name}.yaml").write_text(text + "".join(lines))
     for name, count in NAMES.items():
         with (folder / f"{name}.txt").open("w") as file:
             for number in range(count):
                 below = "*." if number % 10 == 0 else ""
                 file.write(f"{below}h{number * 7919 % 1_000_003}.list.example\n")
         (folder / f"{name}.yaml").write_text(_LIST.format(name=name))
-
-
-def _asked() -> Iterator[str]:
-    """A condition for each recogniser: what it seldom finds, so that all are asked."""
-    for name, recogniser in RECOGNISERS.items():
-        if name == FIELDS["tcp.payload"].recogniser:
-            continue  # a box that puts segments together has no use for it
-        for field in FIELDS.values():
-            is_open = field.kind in (Kind.NAME, Kind.TEXT) and not field.choices
-            if field.recogniser == name and is_open:
-                yield f"        - {{{field.key}: never.example}}\n"
-                break
-        else:
-            for protocol in getattr(recogniser, "protocols", (name,)):
-                yield f"        - {{protocol: {protocol}}}\n"
 
 
 def measure(folder: Path) -> dict[str, float]:

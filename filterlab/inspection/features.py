@@ -13,6 +13,8 @@ for round-trip times.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import groupby
+from operator import itemgetter
 from typing import NamedTuple
 
 from filterlab.inspection.packet import ACK, SYN, Packet
@@ -62,18 +64,20 @@ class Window:
 
     def add(self, packet: Packet, from_client: bool, now: float) -> None:
         """One more packet."""
-        if self._began is None:
-            self._began = now
-        flags = packet.flags & (SYN | ACK)
-        if flags == SYN:
-            self._syn_at = now  # of a SYN that is sent again, the last one counts
-        elif flags == SYN | ACK and self._syn_at is not None:
-            self.handshake_rtt = now - self._syn_at
-            self._syn_at = None
+        began = self._began
+        if began is None:
+            began = self._began = now
+        flags = packet.flags
+        if flags & SYN:
+            if not flags & ACK:
+                self._syn_at = now  # of a SYN that is sent again, the last one counts
+            elif self._syn_at is not None:
+                self.handshake_rtt = now - self._syn_at
+                self._syn_at = None
         size = packet.end - packet.start
         if not size:
             return
-        self.samples.append(Sample(from_client, size, now - self._began))
+        self.samples.append(Sample(from_client, size, now - began))
         if from_client:
             self._request_at = now
             self.first_payload = self.first_payload or packet.payload
@@ -84,13 +88,9 @@ class Window:
     def bursts(self) -> list[Burst]:
         """The packets, put together by direction."""
         bursts: list[Burst] = []
-        for from_client, size, _ in self.samples:
-            if bursts and bursts[-1].from_client is from_client:
-                last = bursts.pop()
-                size, packets = last.size + size, last.packets + 1
-                bursts.append(Burst(from_client, size, packets))
-            else:
-                bursts.append(Burst(from_client, size, 1))
+        for from_client, alike in groupby(self.samples, itemgetter(0)):
+            sizes = [size for _, size, _ in alike]
+            bursts.append(Burst(from_client, sum(sizes), len(sizes)))
         return bursts
 
     def total(self, from_client: bool) -> tuple[int, int]:

@@ -80,12 +80,13 @@ class Flow:
 class FlowTable:
     """All flows, found in either direction; bounded in number and in idle time."""
 
-    __slots__ = ("_due", "_flows", "_idle_seconds", "_most", "_pairs")
+    __slots__ = ("_due", "_flows", "_idle_seconds", "_most", "_pairs", "find")
 
     def __init__(
         self, most: int, idle_seconds: float, counts_parallel: bool = False
     ) -> None:
         self._flows: dict[Ends, Flow] = {}
+        self.find = self._flows.get  # the flow whose client is the first end given
         # In the order in which they must be looked at again: a flow that was used
         # meanwhile goes to the back, so using a flow costs nothing here.
         self._due: deque[tuple[float, Flow]] = deque()

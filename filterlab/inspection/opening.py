@@ -36,6 +36,17 @@ class Opening:
 ANYTHING = Opening((), ())
 
 
+def opening_of(recogniser: type, transport: int, reading: object) -> Opening:
+    """What a recogniser declares for a transport; `ANYTHING` if it declares nothing.
+
+    Its `opening` is a mapping by transport, or gives one for a way of reading.
+    """
+    declared = getattr(recogniser, "opening", {})
+    found = declared(reading) if callable(declared) else declared
+    opening: Opening = found.get(transport, ANYTHING)
+    return opening
+
+
 def spelt(*texts: bytes) -> tuple[Place, ...]:
     """The places of flows that begin with one of these texts, as far as all go."""
     shortest = min(map(len, texts))

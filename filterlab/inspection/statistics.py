@@ -9,9 +9,11 @@ Kolmogorov-Smirnov test of bytes against chance.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from math import log2, sqrt
 
 _PRINTABLE = bytes(range(0x20, 0x7F))  # Wu et al., Algorithm 1: [0x20, 0x7e]
+_MARKED = bytes(ord("x") if 0x20 <= b < 0x7F else 0 for b in range(256))
 _RUN = re.compile(rb"[\x20-\x7e]+")
 _BYTE_VALUES = 256
 # The one-sample Kolmogorov-Smirnov test refuses 1 random sample in 1,000 here:
@@ -34,14 +36,20 @@ def longest_printable_run(data: bytes) -> int:
     return max(map(len, _RUN.findall(data)), default=0)
 
 
+def has_printable_run(data: bytes, longer_than: int) -> bool:
+    """Whether there is a run of printable ASCII of more bytes than that."""
+    return b"x" * (longer_than + 1) in data.translate(_MARKED)
+
+
 def entropy(data: bytes) -> float:
     """Shannon entropy of the bytes' distribution, in bits a byte (0 to 8).
 
     Of n random bytes it is nearly log2(n) while n is small, and 8 only for many.
     """
     size = len(data)
-    counts = (data.count(value) for value in set(data))
-    return sum(count / size * log2(size / count) for count in counts)
+    # Few values occur as often as many others do: each number of times counts once.
+    often = Counter(Counter(data).values()).items()
+    return sum(many * (count / size * log2(size / count)) for count, many in often)
 
 
 def distance_from_chance(data: bytes) -> float:

@@ -16,7 +16,7 @@ from datetime import date
 from typing import Literal
 
 from filterlab.inspection.flow import TCP
-from filterlab.inspection.opening import ANYTHING, Openings
+from filterlab.inspection.opening import Openings, opening_of
 from filterlab.inspection.packet import ACK, SYN, Packet
 from filterlab.inspection.recogniser import (
     NEED_DATA,
@@ -70,7 +70,7 @@ class Plan:
             "observers": tuple(r for r in every if hasattr(r, "observe")),
             "lasting": frozenset(r.name for r in every if not r.each_message),
             "questions": frozenset(r.name for r in every if r.each_message),
-            "openings": _openings(readers, self.transport),
+            "openings": _openings(readers, self.transport, self.reading),
             "fresh": sum(1 << n for n, r in enumerate(readers) if r.each_message),
             "_names": {},
             "_chosen": {},
@@ -97,9 +97,9 @@ class Plan:
 
 
 def _openings(
-    readers: tuple[type[Recogniser], ...], transport: int
+    readers: tuple[type[Recogniser], ...], transport: int, reading: Reading
 ) -> dict[Direction, Openings]:
-    declared = [getattr(r, "opening", {}).get(transport, ANYTHING) for r in readers]
+    declared = [opening_of(reader, transport, reading) for reader in readers]
     return {way: Openings(declared, way is Direction.TO_SERVER) for way in Direction}
 
 

@@ -16,6 +16,7 @@ from filterlab.inspection.catalogue import DETAILS, RECOGNISERS
 from filterlab.inspection.fields import FIELDS
 from filterlab.inspection.flow import PROTOCOL_NAMES, TCP, UDP
 from filterlab.inspection.flow_table import Flow
+from filterlab.policy.findings import AnyFound, Wish
 from filterlab.policy.matching import (
     matches_address,
     matches_name,
@@ -151,12 +152,13 @@ def matches_of(condition: Condition | None) -> Iterator[Match]:
 
 def _any_of(parts: tuple[Condition, ...], questions: list[Question]) -> Test:
     """True if any part is; all that ask for findings are asked by one look at them."""
-    found = [p for p in parts if isinstance(p, Match) and not _is_in_packet(p)]
-    tests = [
-        question.test
-        for part, question in zip(parts, questions, strict=True)
-        if not (isinstance(part, Match) and not _is_in_packet(part))
-    ]
+    tests: list[Test] = []
+    found: list[Match] = []
+    for part, question in zip(parts, questions, strict=True):
+        if isinstance(part, Match) and not _is_in_packet(part):
+            found.append(part)
+        else:
+            tests.append(question.test)
     if found:
         tests.append(_any_found(found))
     return _first_of(tests) if len(tests) != 1 else tests[0]
@@ -268,54 +270,19 @@ def _finding_test(
 
 
 def _any_found(matches: list[Match]) -> Test:
-    """Whether any of these is true of what has been found, each finding looked at once.
-
-    The first finding that has a field says what it is.
-    """
-    wanted: dict[str, list[Callable[[Any], bool]]] = {}
+    """Whether any of these is true of what has been found."""
+    wishes: list[Wish] = []
     protocols: list[Callable[[Any], bool]] = []
-    waited: dict[str, set[str]] = {}  # the fields that a recogniser may yet find
     for match in matches:
         is_wanted = _is_wanted(match.wanted, in_packet=False)
         field = FIELDS[match.field]
         if field.recogniser == ANY_RECOGNISER:
             protocols.append(is_wanted)
-            continue
-        wanted.setdefault(field.key, []).append(is_wanted)
-        for name in _finders(match):
-            waited.setdefault(name, set()).add(field.key)
+        else:
+            wishes.append(Wish(field.key, is_wanted, _finders(match)))
     cannots = [cannot_say(is_wanted) for is_wanted in protocols]
     cannot = cannots[0].intersection(*cannots) if cannots else frozenset[str]()
-    names, keys = frozenset(waited), frozenset(wanted)
-
-    def test(flow: Flow) -> bool | None:
-        watch = flow.watch
-        if watch is None:
-            return False
-        told: set[str] = set()
-        found = watch.found
-        for finding in found.values():
-            fields = finding.fields
-            for key in keys.intersection(fields):
-                if key in told:
-                    continue
-                told.add(key)
-                for is_wanted in wanted[key]:
-                    if any(map(is_wanted, fields[key])):
-                        return True
-            if finding.protocol:
-                for is_wanted in protocols:
-                    if is_wanted(finding.protocol):
-                        return True
-        waits = watch.pending.difference(found)
-        if protocols and not waits <= cannot:
-            return None
-        for name in names & waits:
-            if not waited[name] <= told:
-                return None
-        return False
-
-    return test
+    return AnyFound(wishes, protocols, cannot)
 
 
 def _protocols(flow: Flow) -> tuple[str, ...]:

@@ -65,7 +65,9 @@ class Engine:
         stack = policy.stack
         pairs = counts_parallel(policy)
         self._table = FlowTable(stack.max_flows, stack.idle_seconds, pairs)
+        self._find = self._table.find
         self._blocks = Blocks(policy)
+        self._blocked = self._blocks.by_key  # empty while nobody is
         self._following = following_for(stack)
         self._fragments = Fragments(stack.fragments_most)
         self._reads_short = not stack.checks_offset
@@ -84,7 +86,7 @@ class Engine:
     @property
     def blocks_somebody(self) -> bool:
         """Whether a residual block is remembered, so that any packet may meet it."""
-        return bool(self._blocks)
+        return bool(self._blocked)
 
     @property
     def stack(self) -> StackModel:
@@ -127,17 +129,19 @@ class Engine:
             return list(self._stop or self._pass)
         if self._reads_short and not packet.whole:
             packet.read_short_header()
-        if packet.protocol == ICMPV6 and packet.icmp_type in _NEIGHBOUR_DISCOVERY:
+        protocol = packet.protocol
+        if protocol == ICMPV6 and packet.icmp_type in _NEIGHBOUR_DISCOVERY:
             return list(self._pass)
-        protocol, src, src_port = packet.protocol, packet.src, packet.src_port
+        src, src_port = packet.src, packet.src_port
         dst, dst_port = packet.dst, packet.dst_port
-        flow = self._table.get((protocol, src, src_port, dst, dst_port))
+        find = self._find
+        flow = find((protocol, src, src_port, dst, dst_port))
         from_client = True
         if flow is None:
-            flow = self._table.get((protocol, dst, dst_port, src, src_port))
+            flow = find((protocol, dst, dst_port, src, src_port))
+            if flow is None:
+                return self._first(packet, now, side)
             from_client = False
-        if flow is None:
-            return self._first(packet, now, side)
         if self._is_over(flow, packet, from_client, now):
             self._table.remove(flow)
             return self._first(packet, now, side)
@@ -159,7 +163,7 @@ class Engine:
         self, flow: Flow, packet: Packet, from_client: bool, now: float, side: Side
     ) -> list[Effect]:
         """A further packet of a flow."""
-        if self._blocks:
+        if self._blocked:
             case = self._case(flow, packet, from_client, side)
             if (met := self._meet_block(case, now)) is not None:
                 return met
@@ -214,7 +218,7 @@ class Engine:
             return list(self._pass if is_open else self._stop)
         self.current = flow
         case = self._case(flow, packet, from_client, side)
-        if self._blocks and (met := self._meet_block(case, now)) is not None:
+        if self._blocked and (met := self._meet_block(case, now)) is not None:
             return met
         judged = self._judge(flow, now)
         if judged is Verdict.UNDECIDED:  # its checksum has been looked at
@@ -245,7 +249,11 @@ class Engine:
         place = flow.place
         if place is None and packet.start == packet.end and not packet.flags & SYN:
             return list(self._pass)
-        if self._stack.checks_checksum and not checksums_right(packet):
+        if (
+            packet.right is not True
+            and self._stack.checks_checksum
+            and not checksums_right(packet)
+        ):
             return list(self._pass)
         if flow.each_message and flow.watch is not None:
             plan = self._plans.get(packet.protocol)

@@ -36,16 +36,16 @@ class Block:
 class Blocks:
     """All blocks in force, found by the ends of a flow."""
 
-    __slots__ = ("_blocks", "_count", "_kinds")
+    __slots__ = ("_count", "_kinds", "by_key")
 
     def __init__(self, policy: Policy) -> None:
         kinds = {rule.residual.key for rule in policy.rules if rule.residual}
         self._kinds: tuple[Width, ...] = tuple(sorted(kinds))
-        self._blocks: dict[_Key, Block] = {}
+        self.by_key: dict[_Key, Block] = {}
         self._count = 0
 
     def __len__(self) -> int:
-        return len(self._blocks)
+        return len(self.by_key)
 
     def add(
         self,
@@ -62,18 +62,18 @@ class Blocks:
         self._count += 1
         starts = now + residual.onset_seconds
         block = Block(self._count, rule, residual, why, starts, seconds)
-        self._blocks[_key(residual.key, case.flow.ends)] = block
+        self.by_key[_key(residual.key, case.flow.ends)] = block
         return block
 
     def find(self, ends: Ends, from_client: bool, now: float) -> Block | None:
         """The block that a packet meets, which may make it last longer."""
         for kind in self._kinds:
             key = _key(kind, ends)
-            block = self._blocks.get(key)
+            block = self.by_key.get(key)
             if block is None or now < block.starts:
                 continue
             if now >= block.ends:
-                del self._blocks[key]
+                del self.by_key[key]
                 continue
             residual = block.residual
             if not (residual.to_server if from_client else residual.to_client):
@@ -85,9 +85,9 @@ class Blocks:
 
     def expire(self, now: float) -> None:
         """Forget the blocks whose time is over."""
-        over = [key for key, block in self._blocks.items() if now >= block.ends]
+        over = [key for key, block in self.by_key.items() if now >= block.ends]
         for key in over:
-            del self._blocks[key]
+            del self.by_key[key]
 
 
 def _key(kind: Width, ends: Ends) -> _Key:

@@ -19,12 +19,17 @@ from collections.abc import Iterator, Sequence
 from ipaddress import IPv4Address
 from pathlib import Path
 
+from filterlab.bench.asked import asked
 from filterlab.bench.traffic import Ends, Traffic, dns_query, tls_hello, write_pcap
+from filterlab.inspection.field import Kind
+from filterlab.inspection.fields import FIELDS
 from filterlab.inspection.packet import ACK, FIN, PSH, RST
+from filterlab.inspection.recogniser import QuicReading
 from filterlab.policy.effects import DropFrame, Effect, Forward, Inject, Side
 from filterlab.policy.engine import Engine
 from filterlab.policy.rules import (
     Action,
+    AnyOf,
     Condition,
     Drop,
     Grade,
@@ -32,6 +37,7 @@ from filterlab.policy.rules import (
     InjectHttp,
     Match,
     Names,
+    Numbers,
     Policy,
     Position,
     Reset,
@@ -55,7 +61,7 @@ def policies() -> list[Policy]:
     """Every grade, position and action, with every recogniser on."""
     listed = Names(frozenset((NAME,)), frozenset(("site.example",)))
     by_name = [Match(key, listed) for key in ("tls.sni", "http.host", "dns.qry.name")]
-    anything = Match("protocol", Texts(("no such protocol",)))
+    anything = AnyOf(tuple(_wanted(key, value) for key, value in asked()))
     found = []
     for number, grade in enumerate(Grade):
         for position in Position:
@@ -67,11 +73,21 @@ def policies() -> list[Policy]:
                 max_flows=(8, 100, 10_000, 1_000)[number],
                 inspect_bytes=(16_384, 1_000, 4_096, 65_536)[number],
                 inspect_packets=(64, 3, 16, 1_000)[number],
+                quic=QuicReading(checks_tag=number != 2, checks_header=number != 1),
             )
             rules = [_rule(anything, Reset()), *_rules(by_name, position)]
             name = f"{grade.value} {position.value}"
             found.append(Policy(name, name, SOURCE, position, stack, tuple(rules)))
     return found
+
+
+def _wanted(key: str, value: str) -> Match:
+    kind = FIELDS[key].kind
+    if kind is Kind.NUMBER:
+        return Match(key, Numbers(frozenset((int(value),))))
+    if kind is Kind.NAME:
+        return Match(key, Names(frozenset((value,)), frozenset()))
+    return Match(key, Texts((value,)))
 
 
 def _rules(by_name: Sequence[Match], position: Position) -> Iterator[Rule]:

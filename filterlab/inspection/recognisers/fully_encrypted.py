@@ -32,7 +32,7 @@ from filterlab.inspection.recogniser import (
     Reading,
 )
 from filterlab.inspection.statistics import (
-    longest_printable_run,
+    has_printable_run,
     printable_bytes,
     set_bits,
 )
@@ -55,7 +55,7 @@ def exemptions(payload: bytes) -> tuple[str, ...]:
         "ex1": bits <= _FEW_TENTHS * size or bits >= _MANY_TENTHS * size,
         "ex2": size >= _FIRST and printable_bytes(payload[:_FIRST]) == _FIRST,
         "ex3": printable_bytes(payload) * 2 > size,
-        "ex4": longest_printable_run(payload) > _RUN,
+        "ex4": has_printable_run(payload, _RUN),
         "ex5": has_known_prefix(payload),
     }
     return tuple(name for name, holds in held.items() if holds)

@@ -35,6 +35,8 @@ from filterlab.inspection.recogniser import (
 
 _ABRIDGED, _INTERMEDIATE, _PADDED = b"\xef", b"\xee" * 4, b"\xdd" * 4
 _TAGS = {b"\xef" * 4: "abridged", _INTERMEDIATE: "intermediate", _PADDED: "padded"}
+# What the obfuscated transport never begins with (transport obfuscation)
+_NEVER = (b"HEAD", b"POST", b"GET ", b"OPTI", b"\x16\x03\x01\x02")
 _INIT, _KEY_AT, _COUNTER_AT, _TAG_AT, _TAG_END = 64, 8, 40, 56, 60
 _LONG = 0x7F  # abridged: three bytes of length follow
 _KEY_ID = 8
@@ -47,6 +49,8 @@ _NEEDED = 32
 
 def obfuscated_tag(init: bytes) -> str | None:
     """The transport that 64 bytes name once they are decrypted with themselves."""
+    if init.startswith(_NEVER):
+        return None
     key, counter = init[_KEY_AT:_COUNTER_AT], init[_COUNTER_AT:_TAG_AT]
     decryptor = Cipher(AES(key), CTR(counter)).decryptor()
     clear = decryptor.update(init[:_INIT])

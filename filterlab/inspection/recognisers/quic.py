@@ -48,6 +48,8 @@ from filterlab.inspection.vectors import ShortError
 _NEGOTIATION = 0  # RFC 8999, 6
 _RESERVED, _RESERVED_MASK = 0x0A0A0A0A, 0x0F0F0F0F  # RFC 9000, 15
 _LONGEST_HELLO = 16_384  # as in a TLS record
+_LONG = range(LONG_FORM | FIXED_BIT, 256)
+_VERSION_END, _LONG_LEAST = 5, 7  # up to where version and empty ids go
 _CRYPTO = b"\x06"  # RFC 9000, 19.6
 
 
@@ -70,12 +72,6 @@ class Quic:
     transports: ClassVar[frozenset[int]] = frozenset((UDP,))
     byte_limit: ClassVar[int] = _LONGEST_HELLO
     each_message: ClassVar[bool] = False
-    opening: ClassVar[Mapping[int, Opening]] = {
-        UDP: Opening(
-            (range(LONG_FORM | FIXED_BIT, 256), *[None] * 4, range(CID_MOST + 1)),
-            least=7,
-        )
-    }
     source: ClassVar[str] = (
         "RFC 9000, 15 and 17.2; RFC 9001, 5.2 to 5.4; RFC 9369, 3; RFC 8999; "
         "draft-ietf-quic-tls-22 to -34"
@@ -121,6 +117,14 @@ class Quic:
         if self._how.joins in joins:
             self._begun = self._begun or bytes(self._hello)
             self._begin()
+
+    @staticmethod
+    def opening(reading: Reading) -> Mapping[int, Opening]:
+        """How a connection begins, for a box that looks at more than the version."""
+        if not reading.quic.checks_header:
+            return {UDP: Opening(least=_VERSION_END)}
+        cid = range(CID_MOST + 1)
+        return {UDP: Opening((_LONG, *[None] * 4, cid), least=_LONG_LEAST)}
 
     def feed(self, direction: Direction, data: bytes) -> Finding | Answer:
         """Take the next datagram of one direction."""
@@ -236,7 +240,11 @@ class Quic:
 def _may_open(direction: Direction, data: bytes) -> bool:
     """Whether a connection can begin so: decided by the first bytes."""
     both = LONG_FORM | FIXED_BIT
-    if direction is Direction.TO_CLIENT or len(data) < 7 or data[0] & both != both:
+    if (
+        direction is Direction.TO_CLIENT
+        or len(data) < _LONG_LEAST
+        or data[0] & both != both
+    ):
         return False
     return data[5] <= CID_MOST
 
@@ -244,6 +252,6 @@ def _may_open(direction: Direction, data: bytes) -> bool:
 def _by_version(direction: Direction, data: bytes) -> Finding | Answer:
     """What a box says that looks at the four bytes of the version and at no other."""
     name = version_name(int.from_bytes(data[1:5], "big"))
-    if direction is Direction.TO_CLIENT or len(data) < 5 or name is None:
+    if direction is Direction.TO_CLIENT or len(data) < _VERSION_END or name is None:
         return NOT_MINE
     return Finding("quic", {"quic.version": (name,)})

@@ -45,6 +45,8 @@ class Sizes:
     ) -> Finding | Answer:
         """Take the next packet."""
         size = packet.end - packet.start
+        if not size:
+            return NEED_DATA
         return self._note(size if from_client else -size)
 
     def feed(self, direction: Direction, data: bytes) -> Finding | Answer:

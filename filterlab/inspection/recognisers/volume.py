@@ -51,8 +51,9 @@ class Volume:
         self, packet: Packet, from_client: bool, now: float
     ) -> Finding | Answer:
         """Take the next packet."""
-        self._window.add(packet, from_client, now)
-        return self.conclude() if len(self._window.samples) >= _PACKETS else NEED_DATA
+        window = self._window
+        window.add(packet, from_client, now)
+        return NEED_DATA if len(window.samples) < _PACKETS else self.conclude()
 
     def feed(self, direction: Direction, data: bytes) -> Finding | Answer:
         """Bytes alone have neither time nor size on the wire."""
