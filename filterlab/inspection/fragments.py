@@ -9,9 +9,10 @@ not let through: then the receiver never has it. Source: RFC 791, 3.2; RFC 8200,
 from __future__ import annotations
 
 from struct import Struct
+from typing import Literal
 
 from filterlab.inspection.checksum import checksum
-from filterlab.inspection.packet import Packet
+from filterlab.inspection.packet import Packet, dissect
 
 KEPT_SECONDS = 30.0  # Linux, ip(7): ipfrag_time
 _MOST_DATAGRAMS = 4096  # 256 MB at their largest would be too many; these are few
@@ -58,14 +59,27 @@ class _Datagram:
 
 
 class Fragments:
-    """The datagrams of which fragments have come; at most `most` fragments of each."""
+    """The datagrams of which fragments have come; at most `most` fragments of each.
 
-    def __init__(self, most: int) -> None:
+    `mode` says whether a box reads fragments, lets them pass, or drops them.
+    """
+
+    def __init__(self, most: int, mode: Literal["read", "pass", "drop"]) -> None:
         self._most = most
+        self._mode = mode
         self._datagrams: dict[_Key, _Datagram] = {}
 
     def __len__(self) -> int:
         return len(self._datagrams)
+
+    def put_together(self, packet: Packet, now: float) -> Packet | None:
+        """The datagram that a fragment completes, or else itself; None: dropped."""
+        if self._mode == "drop":
+            return None
+        made = self.take(packet, now) if self._mode == "read" else None
+        if made is False:
+            return None
+        return dissect(made) or packet if isinstance(made, bytes) else packet
 
     def take(self, packet: Packet, now: float) -> bytes | bool | None:
         """The frame that a fragment completes; None if it does not; False: refused."""

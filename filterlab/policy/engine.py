@@ -22,26 +22,24 @@ from filterlab.inspection.fragments import Fragments
 from filterlab.inspection.packet import ACK, SYN, Packet, dissect
 from filterlab.inspection.tracking import Place, Step
 from filterlab.inspection.watch import Plan, Watch
-from filterlab.policy.actions import ACTIONS, CarryOut, counts_down, end_here, note
+from filterlab.policy.actions import ACTIONS, CarryOut, counts_down, end_here
 from filterlab.policy.blocking import meet, strike_residually
 from filterlab.policy.case import Case, let_pass
 from filterlab.policy.effects import DropFrame, Effect, Forward, Settle, Side
 from filterlab.policy.ends import ends_of, is_from_server, is_second_syn
 from filterlab.policy.following import following_for
 from filterlab.policy.force import in_force, next_change, until
-from filterlab.policy.journal import logged
+from filterlab.policy.journal import logged, noted
 from filterlab.policy.position import inabilities
 from filterlab.policy.ready import ReadyRule, counts_parallel, make_ready, reading_plan
 from filterlab.policy.residual import Blocks
 from filterlab.policy.rules import Policy, Position, Residual, Rule, StackModel
 from filterlab.policy.verdict import Verdict
 
+_Open = Literal[Verdict.UNDECIDED, Verdict.ALLOW]
 _FORWARD, _DROP = Forward(), DropFrame()
 # Router and neighbour solicitation and advertisement, redirect (RFC 4861, 4)
 _NEIGHBOUR_DISCOVERY = range(133, 138)
-
-
-_Open = Literal[Verdict.UNDECIDED, Verdict.ALLOW]
 
 
 class Engine:
@@ -69,7 +67,7 @@ class Engine:
         self._blocks = Blocks(policy)
         self._blocked = self._blocks.by_key  # empty while nobody is
         self._following = following_for(stack)
-        self._fragments = Fragments(stack.fragments_most)
+        self._fragments = Fragments(stack.fragments_most, stack.fragments)
         self._reads_short = not stack.checks_offset
         self._hours = tuple(r.hours for r in policy.rules if r.hours is not None)
         self._aside: list[ReadyRule] = []  # struck by this frame without ending it
@@ -116,27 +114,25 @@ class Engine:
         `Forward` or `DropFrame` for the frame; one beside it with neither.
         """
         packet = dissect(frame)
+        torn = packet is not None and packet.fragment
+        if packet is not None and torn:
+            packet = self._fragments.put_together(packet, now)
         if packet is None:
             self._frames += 1
-            return list(self._pass)
+            return list((torn and self._stop) or self._pass)
+        if self._reads_short and not packet.whole:
+            packet.read_short_header()
         return self.receive_packet(packet, now, side)
 
     def receive_packet(self, packet: Packet, now: float, side: Side) -> list[Effect]:
         """The same for a frame whose headers have been read."""
         self._frames += 1
         self.current = None
-        if packet.fragment and (packet := self._put_together(packet, now)) is None:
-            return list(self._stop or self._pass)
-        if self._reads_short and not packet.whole:
-            packet.read_short_header()
-        protocol = packet.protocol
+        protocol, src, src_port = packet.protocol, packet.src, packet.src_port
+        dst, dst_port, find = packet.dst, packet.dst_port, self._find
         if protocol == ICMPV6 and packet.icmp_type in _NEIGHBOUR_DISCOVERY:
             return list(self._pass)
-        src, src_port = packet.src, packet.src_port
-        dst, dst_port = packet.dst, packet.dst_port
-        find = self._find
-        flow = find((protocol, src, src_port, dst, dst_port))
-        from_client = True
+        flow, from_client = find((protocol, src, src_port, dst, dst_port)), True
         if flow is None:
             flow = find((protocol, dst, dst_port, src, src_port))
             if flow is None:
@@ -148,16 +144,6 @@ class Engine:
         flow.last_seen = now
         self.current = flow
         return self._next(flow, packet, from_client, now, side)
-
-    def _put_together(self, packet: Packet, now: float) -> Packet | None:
-        """The datagram that a fragment completes, or else itself; None: dropped."""
-        mode = self._stack.fragments
-        if mode == "drop":
-            return None
-        made = self._fragments.take(packet, now) if mode == "read" else None
-        if made is False:
-            return None
-        return dissect(made) or packet if isinstance(made, bytes) else packet
 
     def _next(
         self, flow: Flow, packet: Packet, from_client: bool, now: float, side: Side
@@ -249,11 +235,8 @@ class Engine:
         place = flow.place
         if place is None and packet.start == packet.end and not packet.flags & SYN:
             return list(self._pass)
-        if (
-            packet.right is not True
-            and self._stack.checks_checksum
-            and not checksums_right(packet)
-        ):
+        checks = self._stack.checks_checksum
+        if checks and not (packet.right or checksums_right(packet)):
             return list(self._pass)
         if flow.each_message and flow.watch is not None:
             plan = self._plans.get(packet.protocol)
@@ -330,15 +313,8 @@ class Engine:
 
     def _notes(self, flow: Flow, now: float) -> list[Effect]:
         """What the rules ask for that this frame has met on the way."""
-        effects: list[Effect] = []
-        for ready in self._aside:
-            rule, why = ready.rule, ready.question.why(flow)
-            name, verdict, _ = ACTIONS[type(rule.then)]
-            effects.append(note(rule, flow, why))
-            seen = flow.watch.bytes_seen if flow.watch else 0
-            effects.append(
-                logged(self._frames, rule, verdict, name, flow, why, seen, now)
-            )
+        met = ((r.rule, r.question.why(flow)) for r in self._aside)
+        effects = noted(self._frames, flow, met, now)
         self._aside.clear()
         return effects
 

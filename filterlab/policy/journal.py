@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from filterlab.inspection.flow_table import Flow
-from filterlab.policy.effects import Log
+from filterlab.policy.actions import ACTIONS, note
+from filterlab.policy.effects import Effect, Log
 from filterlab.policy.rules import Rule
 from filterlab.policy.verdict import Decision, Verdict
 
@@ -36,3 +37,16 @@ def logged(
             residual=residual,
         )
     )
+
+
+def noted(
+    frame: int, flow: Flow, met: Iterable[tuple[Rule, Mapping[str, str]]], now: float
+) -> list[Effect]:
+    """What rules ask for that a flow has met on the way, and a line for each."""
+    effects: list[Effect] = []
+    seen = flow.watch.bytes_seen if flow.watch else 0
+    for rule, why in met:
+        name, verdict, _ = ACTIONS[type(rule.then)]
+        effects.append(note(rule, flow, why))
+        effects.append(logged(frame, rule, verdict, name, flow, why, seen, now))
+    return effects

@@ -133,7 +133,7 @@ class Batch:
         self._rests = bytearray((*map(_rest, self._flows), 0))
         self._needs = self._needed()
         self._plain = bool((feed.index.link_type[low:high] == ETHERNET).all())
-        self._bytes = memoryview(feed.index.data)
+        self._bytes = feed.index.data.data
         self._by_ends: dict[Ends, int] | None = None
         self._woken = False  # the frame given last may have woken flows
         self._all = False  # no flow of this batch rests any more
@@ -270,9 +270,8 @@ class Batch:
         return Given(self._low + one.row, flow, is_new, effects, engine.concluded)
 
     def _packet(self, one: One) -> Packet:
-        protocol, *ends = self._headers.ends[one.number]
         frame = bytes(self._bytes[one.start : one.start + one.length])
-        src, src_port, dst, dst_port = ends
+        protocol, src, src_port, dst, dst_port = self._headers.ends[one.number]
         way = (src, src_port, dst, dst_port)
         if not one.onward:
             way = (dst, dst_port, src, src_port)

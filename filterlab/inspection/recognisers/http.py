@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from filterlab.inspection.flow import TCP
-from filterlab.inspection.opening import Opening, Place, spelt
+from filterlab.inspection.opening import Opening, Place
 from filterlab.inspection.recogniser import (
     NEED_DATA,
     NOT_MINE,
@@ -36,7 +36,7 @@ _METHODS = (
 )
 _LONGEST_METHOD = max(map(len, _METHODS))
 _LINE_END = frozenset(b"\r\n")  # empty lines may go before a request
-_FIRST, _SECOND = map(frozenset, spelt(*(method[:2] for method in _METHODS)))
+_FIRST, _SECOND = (frozenset(m[at] for m in _METHODS) for at in (0, 1))
 OPENS: tuple[Place, ...] = (_FIRST | _LINE_END, _FIRST | _SECOND | _LINE_END)
 _REQUEST_LINE = re.compile(rb"([A-Z]+) (\S+) HTTP/1\.[0-9]\Z")
 _ABSOLUTE = re.compile(rb"https?://(?:[^/?#@]*@)?([^/?#]*)", re.IGNORECASE)

@@ -13,7 +13,7 @@ from tests.inspection.feeding import never_raises
 from tests.inspection.wire import hello, query, request, sized
 
 # How the flows of each protocol begin, so that chance gets past the first test.
-_STARTS = (
+STARTS = (
     b"",
     hello(),
     request(),
@@ -38,7 +38,7 @@ _STARTS = (
 )
 _PIECE = st.tuples(
     st.booleans(),
-    st.builds(bytes.__add__, st.sampled_from(_STARTS), st.binary(max_size=120)),
+    st.builds(bytes.__add__, st.sampled_from(STARTS), st.binary(max_size=120)),
 )
 
 
@@ -58,7 +58,7 @@ _READERS = [name for name, r in RECOGNISERS.items() if not hasattr(r, "observe")
 def test_answers_before_it_is_fed_more_than_its_limit(name: str) -> None:
     recogniser = RECOGNISERS[name]
     for transport in recogniser.transports:
-        for start in _STARTS:
+        for start in STARTS:
             subject = recogniser(transport, Reading(quic=QuicReading()))
             said, fed = subject.feed(Direction.TO_SERVER, start), len(start)
             while said is NEED_DATA and fed <= 2 * recogniser.byte_limit + 2000:
