@@ -13,12 +13,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from filterlab.lab.programs import program_path
+from filterlab.lab.programs import find_program
 from filterlab.matrix.edition import edition
 from filterlab.matrix.finding import CellId
 from filterlab.matrix.script import Censor, Setting, script
@@ -134,13 +134,16 @@ def key(table: Table, job: Job, tool: str) -> str:
     Of a tool's programs it holds where they are, how large, and how old: a new build
     is another tool.
     """
-    found = [_program(name) for name in table.tools[tool].file.needs]
+    file = table.tools[tool].file
+    named = [need.program for need in file.needs]
+    named += [shlex.split(part.start)[0] for part in file.parts.values()]
+    found = [_program(name) for name in dict.fromkeys(named)]
     parts = [
         edition(),
         job.setting.text,
         job.censor.path.read_text(),
         job.censor.files,
-        table.tools[tool].file.model_dump_json(),
+        file.model_dump_json(),
         found,
         table.seed + job.number - 1,
     ]
@@ -149,7 +152,7 @@ def key(table: Table, job: Job, tool: str) -> str:
 
 
 def _program(name: str) -> list[Any]:
-    path = shutil.which(name, path=program_path())
+    path = find_program(name)
     if path is None:
         return [name]
     facts = os.stat(path)
