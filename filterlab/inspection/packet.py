@@ -101,6 +101,14 @@ class Packet:
         return self.frame[: self.network]
 
     @property
+    def ip_id(self) -> int | None:
+        """The IPv4 identification; IPv6 has none in its fixed header."""
+        if self.version == 6:
+            return None
+        at = self.network + 4
+        return int.from_bytes(self.frame[at : at + 2], "big")
+
+    @property
     def ttl(self) -> int:
         """The IPv4 time to live or the IPv6 hop limit."""
         return self.frame[self.network + (8 if self.version == 4 else 7)]

@@ -49,6 +49,10 @@ class Plan:
     reads: Literal["client", "server", "both"] = "both"
     tells_ends: bool = True  # else what either end says is read as a client's
     gives_up_bytes: int | None = None  # a piece so long in which nothing is found
+    syn_data: bool = True  # what a SYN carries counts
+    short_first: int = 0  # a client that opens with no more bytes is left alone
+    each_datagram: bool = False  # no datagram has one before it
+    known_once: bool = False  # of pieces, the first that may be something decides
     as_of: date = date.max  # nothing newer is known
     names: frozenset[str] = field(init=False)
     readers: tuple[type[Recogniser], ...] = field(init=False)
@@ -149,10 +153,17 @@ class Watch:
         return self._plan.piecewise
 
     @property
+    def knows_no_flow(self) -> bool:
+        """Whether nothing is remembered from one datagram to the next."""
+        return self._plan.each_datagram and self._plan.transport != TCP
+
+    @property
     def each_message(self) -> bool:
         """Whether this flow's datagrams are questions of their own."""
         plan = self._plan
-        return plan.transport != TCP and not plan.questions.isdisjoint(self.found)
+        if plan.transport == TCP:
+            return False
+        return plan.each_datagram or not plan.questions.isdisjoint(self.found)
 
     def look(self, packet: Packet, from_client: bool, now: float = 0.0) -> bool:
         """Read one packet; true if something is known now that was not before."""
@@ -172,6 +183,10 @@ class Watch:
             return observed
         if plan.reads != "both" and (plan.reads == "client") is not from_client:
             return observed
+        short = plan.short_first and from_client and not self.bytes_seen
+        if short and self._is_too_short(packet):
+            self.conclude()
+            return True
         self.bytes_seen += len(data)
         self.packets_seen += 1
         to_server = from_client or not plan.tells_ends
@@ -218,7 +233,7 @@ class Watch:
         """
         plan = self._plan
         watch = Watch(plan)
-        if not plan.lasting or self._live is None:
+        if not plan.lasting or self._live is None or plan.each_datagram:
             return watch
         watch._unmade = plan.fresh
         watch._live = {n: r for n, r in self._live.items() if n in plan.lasting}
@@ -226,6 +241,10 @@ class Watch:
         watch.found = {n: f for n, f in self.found.items() if n in plan.lasting}
         watch.pending = plan.names - (plan.lasting - self.pending)
         return watch
+
+    def _is_too_short(self, packet: Packet) -> bool:
+        least = self._plan.short_first
+        return packet.protocol == TCP and packet.end - packet.start <= least
 
     def _acknowledges(self, packet: Packet, from_client: bool) -> bool:
         """Whether the server would take a packet by what it acknowledges.
@@ -257,6 +276,7 @@ class Watch:
         if packet.flags & SYN:
             seq = (seq + 1) & 0xFFFFFFFF
             stream.begin(seq)
+            data = data if self._plan.syn_data else b""
         return stream.push(seq, data) if data else b""
 
     def _new_stream(self, from_client: bool) -> InOrder | Reassembly:
@@ -329,16 +349,18 @@ class Watch:
         plan = self._plan
         observed = {r.name for r in plan.observers}
         self.found = {n: f for n, f in self.found.items() if n in observed}
-        before = len(self.found)
+        before, may_be = len(self.found), False
         for make in plan.chosen(plan.openings[direction].left(data)):
             recogniser = make(plan.transport, plan.reading)
             said = recogniser.feed(direction, data)
             if said is NEED_DATA:
-                said = recogniser.conclude()
+                said, may_be = recogniser.conclude(), True
             self._take(make.name, said)
         enough = plan.gives_up_bytes
         self.piece_known = len(self.found) > before
-        if enough is not None and not self.piece_known and len(data) >= enough:
+        is_long = enough is not None and len(data) >= enough
+        decides = plan.known_once and (self.piece_known or may_be)
+        if decides or (is_long and not self.piece_known):
             self.packets_seen = plan.inspect_packets
         return self.piece_known
 

@@ -39,6 +39,7 @@ from filterlab.policy.rules import (
 from filterlab.policy.treatment import Countdown, Detour, Hold, Loss, Shaper
 from filterlab.policy.verdict import Verdict
 
+_ANSWERS = "FPA"  # all is said, and the connection ends with it
 _DNS_LENGTH_BYTES = 2  # RFC 1035, 4.2.2
 
 
@@ -61,7 +62,14 @@ def send_resets(case: Case, action: Reset, dropped: bool) -> list[Effect]:
                     part.ttl, part.ip_id, part.window, part.dont_fragment
                 )
                 frame = reset(
-                    packet, to_sender, next_seq, part.flags, look, part.payload, ahead
+                    packet,
+                    to_sender,
+                    next_seq,
+                    part.flags,
+                    look,
+                    part.payload,
+                    ahead,
+                    part.seq,
                 )
                 effects.append(Inject(frame, towards, part.delay_seconds))
     return effects
@@ -237,16 +245,21 @@ def _inject_dns(case: Case, rule: Rule) -> list[Effect]:
 def _inject_http(case: Case, rule: Rule) -> list[Effect]:
     action = rule.then
     assert isinstance(action, InjectHttp)
-    look = case.disguise(action.ttl, action.ip_id, action.window)
-    return _answer_stream(case, http_response(action), look, action.resets)
+    look = case.disguise(action.ttl, action.ip_id, action.window, action.dont_fragment)
+    page = http_response(action)
+    return _answer_stream(case, page, look, action.resets, action.flags)
 
 
 def _answer_stream(
-    case: Case, data: bytes, look: Disguise, resets: Ends | None
+    case: Case,
+    data: bytes,
+    look: Disguise,
+    resets: Ends | None,
+    flags: str = _ANSWERS,
 ) -> list[Effect]:
     """Answer in the server's name, then take the server out of the connection."""
     effects = case.drop()
-    for frame in tcp_answer(case.packet, data, look, end=True):
+    for frame in tcp_answer(case.packet, data, look, flags):
         effects.append(Inject(frame, case.side))
     if resets in (Ends.CLIENT, Ends.BOTH):
         after = (len(data) + 1,)  # what was injected, and its FIN

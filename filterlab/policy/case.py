@@ -74,11 +74,13 @@ class Case:
     def disguise(
         self,
         ttl: int | Span | Literal["mirror"] | None,
-        ip_id: int | Span | None,
+        ip_id: int | Span | Literal["mirror"] | None,
         window: int | None,
         dont_fragment: bool = True,
     ) -> Disguise:
         """How the headers of a forged packet look; an unstated id is random."""
+        if ip_id == "mirror":
+            ip_id = self.packet.ip_id
         number = ip_id if isinstance(ip_id, int) else self.draw(ip_id or (0, 0xFFFF))
         if ttl == "mirror":
             ttl = self.packet.ttl
@@ -99,5 +101,8 @@ def let_pass(case: Case) -> list[Effect]:
 
 
 def block(case: Case) -> list[Effect]:
-    """Drop the frame and the rest of its flow."""
+    """Drop the frame and the rest of its flow, if the box knows of one."""
+    watch = case.flow.watch
+    if watch is not None and watch.knows_no_flow:
+        return case.drop()
     return case.drop() + case.settle("drop")

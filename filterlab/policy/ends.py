@@ -32,10 +32,12 @@ def ends_of(packet: Packet, from_client: bool) -> Ends:
 
 
 def is_second_syn(flow: Flow, packet: Packet, from_client: bool) -> bool:
-    """Whether a client begins a flow anew, with another number than before."""
-    return (
-        packet.flags & (SYN | ACK) == SYN
-        and from_client
-        and packet.seq != flow.isn
-        and flow.isn is not None
-    )
+    """Whether a client begins a flow anew, with another number than before.
+
+    One that began with a SYN+ACK of its own, and was taken for a server, does as well.
+    """
+    if packet.flags & (SYN | ACK) != SYN:
+        return False
+    if flow.isn is None:
+        return not from_client
+    return from_client and packet.seq != flow.isn

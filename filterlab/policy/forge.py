@@ -12,7 +12,7 @@ from struct import Struct
 
 from filterlab.inspection.checksum import checksum, pseudo_header
 from filterlab.inspection.flow import TCP, UDP
-from filterlab.inspection.packet import ACK, FIN, PSH, Packet
+from filterlab.inspection.packet import ACK, Packet
 
 FLAG_LETTERS = {
     "F": 0x01,
@@ -61,11 +61,12 @@ def reset(
     look: Disguise,
     payload: bytes = b"",
     ahead: int = 0,
+    number: int | None = None,
 ) -> bytes:
     """A TCP reset for the sender of a packet, or for its receiver.
 
-    `ahead` is added to its sequence number; `next_seq` is the number that the receiver
-    waits for; the sender waits for what its packet acknowledged.
+    `next_seq` is the number that the receiver waits for; the sender waits for what its
+    packet acknowledged. `ahead` is added to either, `number` takes its place.
     """
     bits = flag_bits(flags)
     window = look.window or 0
@@ -75,22 +76,20 @@ def reset(
         seq, ack = next_seq, packet.ack
     if not bits & ACK:
         ack = 0
-    seq = (seq + ahead) & 0xFFFFFFFF
+    seq = (seq + ahead) & 0xFFFFFFFF if number is None else number
     return _tcp_frame(packet, to_sender, bits, seq, ack, window, payload, look)
 
 
-def tcp_answer(packet: Packet, data: bytes, look: Disguise, end: bool) -> list[bytes]:
-    """Segments that answer the sender of a packet; the last one may end the stream."""
+def tcp_answer(packet: Packet, data: bytes, look: Disguise, flags: str) -> list[bytes]:
+    """Segments that answer the sender of a packet; the last one carries these flags."""
     window = _OPEN_WINDOW if look.window is None else look.window
     frames = []
     for at in range(0, len(data), SEGMENT_BYTES):
         piece = data[at : at + SEGMENT_BYTES]
-        flags = ACK
-        if at + SEGMENT_BYTES >= len(data):
-            flags |= PSH | (FIN if end else 0)
+        bits = flag_bits(flags) if at + SEGMENT_BYTES >= len(data) else ACK
         seq = (packet.ack + at) & 0xFFFFFFFF
         frames.append(
-            _tcp_frame(packet, True, flags, seq, packet.next_seq, window, piece, look)
+            _tcp_frame(packet, True, bits, seq, packet.next_seq, window, piece, look)
         )
     return frames
 

@@ -134,4 +134,8 @@ def reading_plan(policy: Policy, transport: int) -> Plan | None:
         reads=stack.reads,
         tells_ends=stack.tells_ends,
         gives_up_bytes=stack.gives_up_bytes,
+        syn_data=stack.syn_data,
+        short_first=stack.short_first,
+        known_once=stack.known_once,
+        each_datagram=stack.datagrams == "each",
     )

@@ -170,15 +170,15 @@ class Reset:
     `ttl`, `ip_id` and `window` are what the forged packet carries; None copies the
     IP TTL of a fresh packet (64), a random id, and a window of zero; two numbers are
     the least and the most of a random one. Each of `seq_offsets` adds a reset whose
-    sequence number lies so far ahead. `also` are resets of another look that go with
-    this one; `then_drop` also drops the rest of the flow, which only a box in the path
-    can.
+    sequence number lies so far ahead; `seq` is the number itself. `also` are resets of
+    another look that go with this one; `then_drop` also drops the rest of the flow,
+    which only a box in the path can.
     """
 
     to: Ends = Ends.BOTH
     count: int = 1
     ttl: int | Span | Literal["mirror"] | None = None
-    ip_id: int | Span | None = None
+    ip_id: int | Span | Literal["mirror"] | None = None
     window: int | None = None
     flags: str = "RA"
     delay_seconds: float = 0.0
@@ -186,6 +186,7 @@ class Reset:
     payload: bytes = b""
     dont_fragment: bool = True
     seq_offsets: tuple[int, ...] = (0,)
+    seq: int | None = None
     also: tuple[Reset, ...] = ()
 
 
@@ -201,7 +202,7 @@ class InjectDns:
     rcode: str = "NOERROR"
     ttl_seconds: int = 60
     ip_ttl: int | Span | Literal["mirror"] | None = None
-    ip_id: int | Span | None = None
+    ip_id: int | Span | Literal["mirror"] | None = None
     authoritative: bool = False
     dont_fragment: bool = True
     also: tuple[InjectDns, ...] = ()
@@ -212,7 +213,7 @@ class InjectHttp:
     """Answer an HTTP request with a forged response, then end the connection.
 
     With `location` a redirect of `status`; otherwise `body` as a page. The packet
-    to the client carries FIN; `ip_id`, `window` and `ttl` as in `Reset`.
+    to the client carries `flags`; `ip_id`, `window` and `ttl` as in `Reset`.
     """
 
     status: int = 302
@@ -221,6 +222,8 @@ class InjectHttp:
     ttl: int | None = None
     ip_id: int | None = None
     window: int | None = None
+    flags: str = "FPA"
+    dont_fragment: bool = True
     resets: Ends | None = Ends.SERVER  # who gets a reset after it
 
 

@@ -51,21 +51,22 @@ def _ahead(value: Any) -> tuple[int, ...]:
     return tuple(map(read, value if isinstance(value, list) else [value]))
 
 
-def _one(span: Span | None) -> int | Span | None:
-    """A span of one number as that number."""
-    return span[0] if span is not None and span[0] == span[1] else span
+def _one(span: Any) -> Any:
+    """A span of one number as that number; anything else as it is."""
+    return span[0] if isinstance(span, tuple) and span[0] == span[1] else span
 
 
-_ID = span(whole(0, 65_535, "an IP identification"), "an IP identification")
+def _ip_id(value: Any) -> Span | Literal["mirror"]:
+    if value == "mirror":
+        return "mirror"
+    return span(whole(0, 65_535, "an IP identification"), "an IP identification")(value)
+
+
 Octet = Annotated[int, whole_number(1, 255, "a time to live")]
 Ttl = Annotated[Any, Reads(_ttl)]
-IpIds = Annotated[Any, Reads(_ID)]
+IpIds = Annotated[Any, Reads(_ip_id)]
 IpId = Annotated[int, whole_number(0, 65535, "an IP identification")]
 Window = Annotated[int, whole_number(0, 65535, "a window")]
-
-
-def _some_ttl(ttl: Any) -> int | Span | Literal["mirror"] | None:
-    return "mirror" if ttl == "mirror" else _one(ttl)
 
 
 class Forged(Item):
@@ -87,14 +88,22 @@ class ResetText(Forged):
     payload: Annotated[bytes, Reads(_payload)] = b""
     dont_fragment: Truth = True
     seq_offsets: Annotated[tuple[int, ...], Reads(_ahead)] = (0,)
+    seq: Annotated[int, whole_number(0, 2**32 - 1, "a sequence number")] | None = None
     also: list[ResetText] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _one_number(self) -> Self:
+        if self.seq is not None and self.seq_offsets != (0,):
+            says = "has a sequence number and distances from the right one"
+            raise Unreadable("one of them", says=says, kind="one-of")
+        return self
 
     def action(self) -> Reset:
         """The value that the engine works with."""
         return Reset(
             to=Ends(self.to),
             count=self.count,
-            ttl=_some_ttl(self.ttl),
+            ttl=_one(self.ttl),
             ip_id=_one(self.ip_id),
             window=self.window,
             flags=self.flags,
@@ -103,6 +112,7 @@ class ResetText(Forged):
             payload=self.payload,
             dont_fragment=self.dont_fragment,
             seq_offsets=self.seq_offsets,
+            seq=self.seq,
             also=tuple(part.action() for part in self.also),
         )
 
@@ -137,7 +147,7 @@ class InjectDnsText(Item):
             addresses=tuple(a for a in (self.a, self.aaaa) if a is not None),
             rcode=self.rcode,
             ttl_seconds=round(self.ttl),
-            ip_ttl=_some_ttl(self.ip_ttl),
+            ip_ttl=_one(self.ip_ttl),
             ip_id=_one(self.ip_id),
             authoritative=self.authoritative,
             dont_fragment=self.dont_fragment,
@@ -151,6 +161,8 @@ class InjectHttpText(Item):
     ttl: Octet | None = None
     ip_id: IpId | None = None
     window: Window | None = None
+    flags: Flags = "FPA"
+    dont_fragment: Truth = True
     status: Annotated[int, whole_number(200, 599, "an HTTP status")] | None = None
     location: Words | None = None
     body: Words | None = None
@@ -177,5 +189,7 @@ class InjectHttpText(Item):
             ttl=self.ttl,
             ip_id=self.ip_id,
             window=self.window,
+            flags=self.flags,
+            dont_fragment=self.dont_fragment,
             resets=None if self.resets == "none" else Ends(self.resets),
         )

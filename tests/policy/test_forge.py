@@ -103,12 +103,12 @@ def test_a_dns_answer(
 def test_an_http_answer_over_several_segments(six: bool) -> None:
     packet = _packet(Talk(six=six, server_port=80).send(b"GET / HTTP/1.1\r\n\r\n"))
     data = http_response(InjectHttp(status=200, body="x" * 2000))
-    frames = [_read(frame)[TCP] for frame in tcp_answer(packet, data, _LOOK, True)]
+    frames = [_read(frame)[TCP] for frame in tcp_answer(packet, data, _LOOK, "FPA")]
     assert [str(frame.flags) for frame in frames] == ["A", "FPA"]
     assert [frame.seq for frame in frames] == [5000, 6400]
     assert b"".join(bytes(frame.payload) for frame in frames) == data
     assert all(frame.ack == packet.next_seq for frame in frames)
-    kept = tcp_answer(packet, b"x", Disguise(1, window=5), end=False)
+    kept = tcp_answer(packet, b"x", Disguise(1, window=5), "PA")
     assert str(_read(kept[0])[TCP].flags) == "PA" and _read(kept[0])[TCP].window == 5
 
 
