@@ -10,12 +10,14 @@ from __future__ import annotations
 import base64
 import os
 import shlex
+import sys
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from string import Template
 from typing import Protocol
 
+import filterlab
 from filterlab.lab.authority import Authority
 from filterlab.lab.processes import Node, Process, Supervisor
 from filterlab.lab.readiness import (
@@ -31,6 +33,8 @@ from filterlab.tools.schema import PartText, ReadyText
 from filterlab.tools.tool import Tool
 from filterlab.tools.tunnel import lead_into_tunnel
 
+# Where this package was imported from: its own programs must come from there too.
+_LIBRARY = str(Path(filterlab.__file__).parents[1])
 _SECRET_BYTES = 16  # 128 bits, as the key of Shadowsocks 2022's smaller cipher needs
 
 
@@ -63,6 +67,8 @@ class Start:
         self._folder = folder
         self._supervisor = supervisor
         self._variables = {
+            "python": sys.executable,
+            "library": _LIBRARY,
             "folder": str(folder),
             "port": str(tool.port[0]) if tool.port is not None else "",
             "mark": str(MARK),

@@ -204,7 +204,8 @@ def variable_names(tool: Tool) -> list[str]:
         names += [f"{role}_address", f"{role}_address6"]
     for name in tool.file.certificates:
         names += [f"{name}_certificate", f"{name}_chain", f"{name}_key"]
-    return [*names, *tool.file.random, *tool.file.keys]
+    names += ["python", "library"]
+    return [*dict.fromkeys(names), *tool.file.random, *tool.file.keys]
 
 
 def _templates(file: ToolFile) -> Iterator[tuple[Path_, str]]:

@@ -91,9 +91,7 @@ class TapHandler(socketserver.BaseRequestHandler):
                     if not data:
                         return
                     to_server = one is self.request
-                    direction = (
-                        Direction.TO_SERVER if to_server else Direction.TO_CLIENT
-                    )
+                    way = Direction.TO_SERVER if to_server else Direction.TO_CLIENT
                     self.server.said.append((way, data))
                     ways[one].sendall(data)
 

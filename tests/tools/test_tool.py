@@ -174,7 +174,7 @@ def test_an_address_with_a_scheme_is_no_path(tmp_path: Path) -> None:
 def test_the_shipped_tools_are_right_and_say_where_they_come_from(name: str) -> None:
     tool = load_tool(tools()[name])
     assert tool.file.sources
-    assert tool.command
+    assert tool.command or not tool.file.needs  # the lab's own needs no package
     assert tool.file.needs
 
 
