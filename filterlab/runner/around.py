@@ -21,11 +21,12 @@ from filterlab.lab.processes import NotReady, Process, Supervisor
 from filterlab.lab.readiness import LogLine
 from filterlab.probes.result import ProbeResult, broken
 from filterlab.runner.plan import Plan, PlannedProbe
-from filterlab.strategies.named import directions
+from filterlab.strategies.named import directions, lowers_ttl
 from filterlab.strategies.serve import READY
 
 _MODULE = "filterlab.strategies.serve"
 _PACKAGES = Path(filterlab.__file__).parents[1]
+_DIED = "-p icmp -m icmp --icmp-type time-exceeded"
 # Measured: ready after 0.15 s, of which Python is most; the machine may be busy.
 _READY_SECONDS = 10.0
 
@@ -46,7 +47,13 @@ class _End:
         from_ = f" -s {self.other}" if self.other else ""
         jump = f"-j NFQUEUE --queue-num {queue}"
         found = [f"OUTPUT -o {interface}{to} {jump}"] if out else []
-        return found + ([f"INPUT -i {interface}{from_} {jump}"] if back else [])
+        if back:
+            found.append(f"INPUT -i {interface}{from_} {jump}")
+        if lowers_ttl(self.text):
+            # Word of a packet that died as it should would fail a connection that
+            # lives: getsockopt(SO_ERROR) tells it. zapret's manual drops it as well.
+            found.append(f"INPUT -i {interface} {_DIED} -j DROP")
+        return found
 
 
 class Around:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from random import Random
 
 from filterlab.strategies.decoys import QuicDecoy
+from filterlab.strategies.notation import Tamper, Trace
 from filterlab.strategies.parser import parse
 from filterlab.strategies.records import RecordFragmentation
 from filterlab.strategies.running import Manipulation, Running
@@ -35,3 +36,15 @@ def directions(text: str) -> tuple[bool, bool]:
         return True, BUILTINS[text][1]
     strategy = parse(text)
     return bool(strategy.outbound), bool(strategy.inbound)
+
+
+def lowers_ttl(text: str) -> bool:
+    """Whether packets may die on their way, so that routers send word of it."""
+    if text in BUILTINS:
+        return False
+    trees = parse(text).outbound
+    acts = [act for tree in trees if tree.action for act in tree.action.walk()]
+    return any(
+        isinstance(act, Trace) or (isinstance(act, Tamper) and act.field == "ttl")
+        for act in acts
+    )
