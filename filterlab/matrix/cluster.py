@@ -24,6 +24,8 @@ from filterlab.matrix.refusal import Refusal
 # A scheduler on the other side of the world answers within one.
 _ANSWER_SECONDS = 5.0
 _SCHEMES = ("tcp", "tls")
+# Dask cannot do without its web server; it answers nothing, and only this machine.
+_LOOPBACK = "127.0.0.1:0"
 _MEND = "pip install 'filterlab[matrix]'"
 
 
@@ -100,11 +102,13 @@ def cluster(
 
 @contextmanager
 def _local(workers: int) -> Iterator[Cluster]:
-    """One thread a lab, in this process: nothing listens, nothing is forked."""
+    """One thread a lab, in this process; who is not on this machine hears nothing."""
     dask, distributed = _imported("dask"), _imported("distributed")
     with TemporaryDirectory(prefix="filterlab-dask-") as scratch:
         settings = {
             "temporary-directory": scratch,
+            "distributed.scheduler.http.routes": [],
+            "distributed.worker.http.routes": [],
             "distributed.worker.memory.target": False,
             "distributed.worker.memory.spill": False,
             "distributed.worker.memory.pause": False,
@@ -116,8 +120,9 @@ def _local(workers: int) -> Iterator[Cluster]:
                 n_workers=workers,
                 threads_per_worker=1,
                 processes=False,
-                dashboard_address=None,
-                worker_dashboard_address=None,
+                dashboard_address=_LOOPBACK,
+                worker_dashboard_address=_LOOPBACK,
+                scheduler_kwargs={"dashboard": False},
                 silence_logs=logging.CRITICAL,
             ) as local,
             distributed.Client(local, set_as_default=False) as client,
