@@ -16,6 +16,13 @@ DISGUISES = (
         "flows of this client and server remembered when this one began, itself too",
     ),
     Field(
+        "flow.of_client",
+        "none",
+        Kind.NUMBER,
+        None,
+        "flows of this client remembered when this one began, itself too",
+    ),
+    Field(
         "openvpn.opcode",
         "openvpn.opcode",
         Kind.NUMBER,

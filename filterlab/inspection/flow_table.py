@@ -35,6 +35,7 @@ class Flow:
         "first_rule",
         "isn",
         "last_seen",
+        "of_client",
         "other_ends",
         "parallel",
         "passed",
@@ -59,6 +60,7 @@ class Flow:
         self.settled = False  # a switch has been told
         self.each_message = False  # every datagram is decided on its own
         self.parallel = 0  # flows of these two hosts when it began; 0: not counted
+        self.of_client = 0  # and of its client
         self.place: Place | None = None  # where a box that tracks believes it is
         self.passed: frozenset[int] = frozenset()  # true rules that do not strike it
         self.treatment: Any = None  # what each further packet meets; the policy's
@@ -92,7 +94,8 @@ class FlowTable:
         self._due: deque[tuple[float, Flow]] = deque()
         self._most = most
         self._idle_seconds = idle_seconds
-        # How many flows there are of a client and a server, if a rule asks for that.
+        # How many flows there are of a client and a server, and of a client, if a rule
+        # asks for that.
         self._pairs: dict[tuple[bytes, bytes], int] | None = (
             {} if counts_parallel else None
         )
@@ -112,8 +115,9 @@ class FlowTable:
                 return False
         self._flows[flow.ends] = flow
         if self._pairs is not None:
-            pair = flow.ends[1], flow.ends[3]
-            flow.parallel = self._pairs[pair] = self._pairs.get(pair, 0) + 1
+            both, client = _pairs_of(flow)
+            flow.parallel = self._pairs[both] = self._pairs.get(both, 0) + 1
+            flow.of_client = self._pairs[client] = self._pairs.get(client, 0) + 1
         self._due.append((now + self._idle_seconds, flow))
         return True
 
@@ -150,9 +154,15 @@ class FlowTable:
             del self._flows[other]
         if self._pairs is None:
             return
-        pair = flow.ends[1], flow.ends[3]
-        left = self._pairs[pair] - 1
-        if left:
-            self._pairs[pair] = left
-        else:
-            del self._pairs[pair]
+        for pair in _pairs_of(flow):
+            left = self._pairs[pair] - 1
+            if left:
+                self._pairs[pair] = left
+            else:
+                del self._pairs[pair]
+
+
+def _pairs_of(flow: Flow) -> tuple[tuple[bytes, bytes], tuple[bytes, bytes]]:
+    """A flow's client with its server, and with no matter whom."""
+    client, server = flow.ends[1], flow.ends[3]
+    return (client, server), (client, b"")

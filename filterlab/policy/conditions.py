@@ -74,6 +74,7 @@ _PACKET_FIELDS: dict[str, _Read] = {
     "tcp.dstport": lambda flow: _port(flow, (TCP,)),
     "udp.dstport": lambda flow: _port(flow, (UDP,)),
     "flow.parallel": lambda flow: (flow.parallel,),
+    "flow.of_client": lambda flow: (flow.of_client,),
     "port": lambda flow: _port(flow, (TCP, UDP)),
     "port.client": _client_port,
 }

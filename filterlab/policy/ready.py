@@ -89,8 +89,9 @@ def _needed(policy: Policy) -> set[str]:
 
 
 def counts_parallel(policy: Policy) -> bool:
-    """Whether a rule asks how many flows a client and a server have."""
-    return any(match.field == "flow.parallel" for match in _matches(policy))
+    """Whether a rule asks how many flows a client has, with one server or all."""
+    counted = ("flow.parallel", "flow.of_client")
+    return any(match.field in counted for match in _matches(policy))
 
 
 def _matches(policy: Policy) -> Iterator[Match]:

@@ -164,6 +164,16 @@ def test_counts_flows_of_one_client_and_server() -> None:
     assert _is_blocked(beside.receive(Talk().syn(), 0, IN))
 
 
+def test_counts_flows_of_one_client_with_everybody() -> None:
+    engine = _drops(_above("flow.of_client", 3), idle_seconds=60.0)
+    talks = [Talk(40_000), Talk(40_001, 80), Talk(40_002, six=True), Talk(40_003, 53)]
+    said = [engine.receive(talk.syn(), 1, IN) for talk in talks]
+    # The third one is another client's, by its address.
+    assert [_is_blocked(effects) for effects in said] == [False, False, False, True]
+    engine.expire(100)
+    assert not _is_blocked(engine.receive(Talk(50_000).syn(), 101, IN))
+
+
 def test_the_next_message_keeps_what_lasts() -> None:
     plan = _plan(_protocol("dns", "dns-tunnel"), UDP)
     assert plan is not None

@@ -54,7 +54,6 @@ BEYOND = {
     "ru-tspu-fragments": "fragments go on as they came, with their own TTLs",
     "ru-asbi-two-stage": "what one box sees becomes another one's list by the prober",
     "ru-2024-encapsulated-https": "the server's part of the rule is not published",
-    "ru-2025-siberian": "no rule counts the new connections of one client in a while",
     "ru-2026-subscriber-ip": "services and registries, not an exchange, decide",
     "cn-sni-dual-box-2021": "no key asks for a later handshake message; no mechanism",
     "vpn-host-accumulation": "no rule counts what was found of a host's other flows",
