@@ -37,6 +37,9 @@ GRACE_SECONDS = 0.5
 _KILLED_SECONDS = 2.0  # a killed process goes at once unless the machine is stuck
 # After its end its pipe drains at once, unless something that it left behind holds it.
 _DRAIN_SECONDS = 0.2
+# Where all that it said is wanted: with thirty programs starting on two busy cores, the
+# thread that reads their pipes has come later than the above (measured).
+_ALL_SAID_SECONDS = 2.0
 
 # Carried by a program and all that it starts, however they detach themselves.
 _MARK = "FILTERLAB_PROCESS"
@@ -245,14 +248,15 @@ class Process:
     def last_text(self) -> str:
         """All that it said, once it has ended."""
         if self._log:
-            self._log.ended.wait(_DRAIN_SECONDS)
+            self._log.ended.wait(_ALL_SAID_SECONDS)
         return self.log_text()
 
     def _ready_or_gone(self) -> bool:
         return not self.alive or self.ready.met(self)
 
     def _last_words(self) -> list[str]:
-        self.last_text()
+        if self._log:
+            self._log.ended.wait(_DRAIN_SECONDS)
         return self.log_tail()
 
 
