@@ -119,6 +119,7 @@ class ProbeRequest:
     timeouts: Timeouts = field(default_factory=Timeouts)
     family: Family = "any"
     most_bytes: int = 8_000_000
+    hello_padding_bytes: int = 0
     addresses: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -192,6 +193,7 @@ class ProbeRequest:
             "timeouts": asdict(self.timeouts),
             "family": self.family,
             "most_bytes": self.most_bytes,
+            "hello_padding_bytes": self.hello_padding_bytes,
             "addresses": list(self.addresses),
         }
 

@@ -17,6 +17,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from filterlab.probes.channel import Channel, seconds_until
 from filterlab.probes.trace import OpenStep
 
+_LONGEST_NAME = 255
+
 
 def trust(ca_file: str | None) -> ssl.SSLContext:
     """A client context that believes in `ca_file` alone, or in the system's roots."""
@@ -26,6 +28,19 @@ def trust(ca_file: str | None) -> ssl.SSLContext:
     else:
         context.load_verify_locations(ca_file)
     return context
+
+
+def padded(alpn: Sequence[str], more_bytes: int) -> list[str]:
+    """The protocols to offer, and enough that nobody speaks to fill so many bytes.
+
+    OpenSSL's own padding (RFC 7685) ends at 512 bytes; a name has at most 255
+    (RFC 7301, 3.1), and one more for its length.
+    """
+    count = -(-more_bytes // (_LONGEST_NAME + 1))
+    nobodys = (
+        f"padding-{number}-".ljust(_LONGEST_NAME, "x") for number in range(count)
+    )
+    return [*alpn, *nobodys]
 
 
 def shake_hands(

@@ -1,4 +1,4 @@
-"""A strategy around a probe: a process at each end that has one, for every attempt.
+"""A strategy around a probe: a process at each end, which every attempt begins anew.
 
 The host's own firewall leads its packets into an NFQUEUE that the process reads. The
 rules come after the process holds the queue and go before it ends, so no packet meets
@@ -10,18 +10,21 @@ the probe's own client: the server may have others.
 from __future__ import annotations
 
 import json
+import os
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import filterlab
+from filterlab.lab.clock import NotInTime, wait_for
 from filterlab.lab.network import LabNode, Network
 from filterlab.lab.processes import NotReady, Process, Supervisor
 from filterlab.lab.readiness import LogLine
 from filterlab.probes.result import ProbeResult, broken
 from filterlab.runner.plan import Plan, PlannedProbe
-from filterlab.strategies.named import directions, lowers_ttl
+from filterlab.strategies.named import HELLO_PADDING, directions, lowers_ttl
 from filterlab.strategies.serve import READY
 
 _MODULE = "filterlab.strategies.serve"
@@ -74,67 +77,92 @@ class Around:
         self._workshop = workshop
         self._queue = queue
         self._seed = seed
-        self._attempts = 0
+        self._renewals = 0
         self._ends = list(_ends(planned, plan, network))
+        self._processes: list[Process] = []
         self._led: list[tuple[LabNode, list[str]]] = []
 
+    def start(self) -> None:
+        """Start the processes; the first attempt waits until they are ready."""
+        for end in self._ends:
+            self._processes.append(self._start(end))
+
     def during(self, act: Callable[[], ProbeResult]) -> ProbeResult:
-        """What comes of an attempt while the strategies are at work."""
-        processes: list[Process] = []
+        """What comes of an attempt while the strategies are at work, begun anew."""
         try:
-            try:
-                for end in self._ends:
-                    processes.append(self._start(end))
-                for end, process in zip(self._ends, processes, strict=True):
-                    self._lead(end, process)
-            except NotReady as error:
-                return broken(f"{error}\n{str(error).splitlines()[0]}")
-            result = act()
-            deaths = [d for p in processes if (d := p.death()) is not None]
-        finally:
-            self._stop(processes)
-        if deaths:
-            return broken(f"{deaths[0]}\n{str(deaths[0]).splitlines()[0]}")
-        return result
+            self._lead()
+            self._renew()
+        except NotReady as error:
+            return _broken(str(error))
+        result = act()
+        deaths = [d for p in self._processes if (d := p.death()) is not None]
+        return _broken(str(deaths[0])) if deaths else result
+
+    def stop(self) -> None:
+        """Leave the hosts' rules as they were, and end the processes."""
+        while self._led:
+            node, rules = self._led.pop()
+            _firewall(node, "D", rules)
+        self._supervisor.stop(self._processes)
 
     def _start(self, end: _End) -> Process:
-        self._attempts += 1
         folder = self._workshop / f"{self._queue}-{end.side}"
         folder.mkdir(parents=True, exist_ok=True)
         order = {
             "strategy": end.text,
             "queue": self._queue,
             "interface": interface_of(end.node),
-            "seed": self._seed + self._attempts,
+            "seed": f"{self._seed} {self._name} {end.side}",
         }
         return self._supervisor.start(
-            f"{self._name} {self._attempts} strategy {end.side}",
+            f"{self._name} strategy {end.side}",
             [sys.executable, "-m", _MODULE, json.dumps(order)],
             end.node,
-            ready=LogLine(READY),
+            ready=LogLine(f"{READY} 0"),
             folder=folder,
             variables={"PYTHONPATH": str(_PACKAGES)},
         )
 
-    def _lead(self, end: _End, process: Process) -> None:
-        process.wait_ready(_READY_SECONDS)
-        rules = end.rules(self._queue, interface_of(end.node))
-        said = _firewall(end.node, "A", rules)
-        if said:
-            raise NotReady(f"{self._name} strategy", said, [])
-        self._led.append((end.node, rules))
+    def _lead(self) -> None:
+        """Lead the packets of the ends that are not led yet into their queues."""
+        for end, process in zip(self._ends, self._processes, strict=True):
+            if any(node is end.node for node, _ in self._led):
+                continue
+            process.wait_ready(_READY_SECONDS)
+            rules = end.rules(self._queue, interface_of(end.node))
+            if said := _firewall(end.node, "A", rules):
+                raise NotReady(f"{self._name} strategy", said, [])
+            self._led.append((end.node, rules))
 
-    def _stop(self, processes: list[Process]) -> None:
-        while self._led:
-            node, rules = self._led.pop()
-            _firewall(node, "D", rules)
-        self._supervisor.stop(processes)
+    def _renew(self) -> None:
+        """Let the processes forget what they have seen of earlier attempts."""
+        self._renewals += 1
+        for process in self._processes:
+            if process.alive:
+                os.kill(process.pid, signal.SIGHUP)
+        for process in self._processes:
+            self._await(process, LogLine(f"{READY} {self._renewals}\n"))
+
+    def _await(self, process: Process, said: LogLine) -> None:
+        def ready_or_gone() -> bool:
+            return not process.alive or said.met(process)
+
+        try:
+            wait_for(f"{process.name}: {said}", ready_or_gone, _READY_SECONDS)
+        except NotInTime as error:
+            raise NotReady(process.name, str(error), process.log_tail()) from None
+
+
+def _broken(report: str) -> ProbeResult:
+    """The lab's fault, with the report's headline once more at its end."""
+    return broken(f"{report}\n{report.splitlines()[0]}")
 
 
 def _ends(planned: PlannedProbe, plan: Plan, network: Network) -> Iterator[_End]:
     applied = plan.scenario.strategies[planned.name]
     client = network.node(planned.client)
-    if applied.client is not None:
+    if applied.client not in (None, HELLO_PADDING):
+        assert applied.client is not None
         yield _End("client", client, applied.client, None)
     if applied.server is not None:
         # A tool without a server of its own speaks with the probe's target itself.

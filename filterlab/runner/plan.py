@@ -23,6 +23,7 @@ from filterlab.scenario.facts import Facts
 from filterlab.scenario.load import load_scenario
 from filterlab.scenario.problem import BadInput
 from filterlab.scenario.schema import Probe, Scenario
+from filterlab.strategies.named import HELLO_PADDING, HELLO_PADDING_BYTES
 from filterlab.tools.shelf import Shelf
 
 # Interface names hold 15 characters (IFNAMSIZ), the topologies add up to 5.
@@ -104,6 +105,8 @@ class Plan:
         options: dict[str, Any] = {"resolver": self._resolver_url(probe), **more}
         if probe.strategy is not None:
             options["family"] = "4"  # strategies are about IPv4, as Geneva's are
+            if self.scenario.strategies[planned.name].client == HELLO_PADDING:
+                options["hello_padding_bytes"] = HELLO_PADDING_BYTES
         return ProbeRequest(
             kind=probe.kind,  # type: ignore[arg-type]
             target=self._target(probe),

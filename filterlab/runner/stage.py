@@ -100,6 +100,7 @@ class Stage:
         ends.append(self._stop_capture)
         if self.launcher is not None:
             ends.append(self.launcher.close)
+        ends += [around.stop for around in self.strategies.values()]
         ends.append(lambda: self.supervisor.stop_all(grace_seconds=0.1))
         ends.append(self.network.down)
         failures: list[Exception] = []
@@ -241,6 +242,7 @@ class Stage:
                     queue,
                     self.seed,
                 )
+                self.strategies[planned.name].start()
 
     def _pickled(self, policy: str) -> Path:
         folder = WORKSHOP / "policies"

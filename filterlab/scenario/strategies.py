@@ -26,7 +26,7 @@ from filterlab.scenario.reference import Reference
 from filterlab.scenario.source import Document, Path_, Text, spelled
 from filterlab.scenario.values import Unreadable, Words, word_of
 from filterlab.strategies.faults import BadNotation
-from filterlab.strategies.named import BUILTINS
+from filterlab.strategies.named import BUILTINS, HELLO_PADDING
 from filterlab.strategies.parser import parse
 
 Side = Literal["client", "server"]
@@ -41,7 +41,7 @@ class StrategyFile(Item):
     sources: list[Reference] = Field(default_factory=list)
     side: Annotated[str, word_of(*_SIDES)] = "client"
     dna: Words | None = None
-    builtin: Annotated[str, word_of(*BUILTINS)] | None = None
+    builtin: Annotated[str, word_of(*BUILTINS, HELLO_PADDING)] | None = None
 
     @model_validator(mode="after")
     def _one_of_two(self) -> Self:
@@ -116,6 +116,13 @@ def applied(wanted: ProbeStrategy, document: Document) -> Applied:
             _check(document, path, name)
             found[side] = name
         elif (file := _named(document, path, name)) is not None:
+            if file.builtin == HELLO_PADDING and side == "server":
+                document.complain(
+                    "bad-strategy",
+                    path,
+                    f"{spelled(path)}: a server says no ClientHello",
+                    expected="a strategy for packets, or the client's end",
+                )
             found[file.side if bare else side] = file.text
     return Applied(**found)
 

@@ -22,6 +22,11 @@ BUILTINS: dict[str, tuple[Callable[[Random], Manipulation], bool]] = {
     "tls-record-fragmentation": (lambda _: RecordFragmentation(), True),
 }
 
+# What no packet can be given, as both ends hash it: the client's own TLS has to do it.
+HELLO_PADDING = "hello-padding"
+# Longer than any segment, so that no ClientHello fits in one.
+HELLO_PADDING_BYTES = 1500
+
 
 def manipulation(text: str, random: Random, say: Callable[[str], None]) -> Manipulation:
     """What applies a strategy; `say` is told of values that fit no packet."""

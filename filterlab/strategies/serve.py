@@ -3,7 +3,8 @@
 Runs inside the host's network namespace. The packets come out of an NFQUEUE; what a
 strategy makes of one that leaves is sent with a packet socket, which changes nothing
 of it (a raw IP socket would put length and checksum right again, raw(7)). It says
-`ready` once it holds the queue; the rules that lead packets there come after that.
+`ready 0` once it holds the queue; the rules that lead packets there come after that.
+SIGHUP makes it begin anew, as if it had seen no packet, and say `ready 1`, `ready 2`.
 """
 
 from __future__ import annotations
@@ -12,9 +13,11 @@ import heapq
 import itertools
 import json
 import select
+import signal
 import socket
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -45,12 +48,23 @@ class Wire:
 class Server:
     """One host's packets, and the strategy that they go through."""
 
-    def __init__(self, queue: Queue, wire: Wire, applied: Manipulation) -> None:
+    def __init__(
+        self, queue: Queue, wire: Wire, made: Callable[[int], Manipulation]
+    ) -> None:
         self._queue = queue
         self._wire = wire
-        self._applied = applied
+        self._made = made
+        self._applied = made(0)
+        self._renewals = 0
         self._later: list[tuple[float, int, bytes]] = []
         self._numbers = itertools.count()
+
+    def renew(self, *_: object) -> None:
+        """Begin anew, and say so."""
+        self._renewals += 1
+        self._applied = self._made(self._renewals)
+        self._later = []
+        _say(f"{READY} {self._renewals}")
 
     def serve(self) -> None:
         """Go on until somebody ends this process."""
@@ -109,10 +123,14 @@ def _neighbour(interface: str) -> bytes:
 
 def main(order: dict[str, Any]) -> None:
     """Serve as the order says: queue, interface, strategy, seed."""
-    applied = manipulation(order["strategy"], Random(order["seed"]), _say)
-    queue = Queue(order["queue"])
-    server = Server(queue, Wire(order["interface"]), applied)
-    _say(READY)
+
+    def made(number: int) -> Manipulation:
+        random = Random(f"{order['seed']} {number}")
+        return manipulation(order["strategy"], random, _say)
+
+    server = Server(Queue(order["queue"]), Wire(order["interface"]), made)
+    signal.signal(signal.SIGHUP, server.renew)
+    _say(f"{READY} 0")
     server.serve()
 
 

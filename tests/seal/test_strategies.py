@@ -135,6 +135,7 @@ def lead_and_stop(folder: str) -> dict[str, Any]:
             return ProbeResult(steps=(), failure=None, seconds=0.0)
 
         broken = around.during(act).broken
+        around.stop()
         after = [without_counts(rules(stage, end)) for end in ends]
         client = next(a for a in plan.addresses(planned.client) if ":" not in a)
         faults = stage.faults()
@@ -180,6 +181,7 @@ def kill_the_strategy(folder: str) -> dict[str, Any]:
             return ProbeResult(steps=(), failure="generic_timeout_error", seconds=0.0)
 
         result = around.during(act)
+        around.stop()
         left = without_counts(rules(stage, planned.client))
     return {"broken": result.broken, "says": str(result.steps), "left": left}
 
