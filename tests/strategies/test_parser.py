@@ -5,7 +5,7 @@ from __future__ import annotations
 import string
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from filterlab.strategies.faults import BadNotation
@@ -138,11 +138,13 @@ def forests(actions: st.SearchStrategy[Action]) -> st.SearchStrategy[tuple[Tree,
     return st.lists(trees, max_size=3).map(tuple)
 
 
+@settings(deadline=None)
 @given(st.builds(Strategy, forests(ACTIONS), forests(INBOUND)))
 def test_any_strategy_prints_and_is_read_again(strategy: Strategy) -> None:
     assert parse(str(strategy)) == strategy
 
 
+@settings(deadline=None)
 @given(st.text(r"[]{}(),:|\/- TCPflagsduplicatetamper0", max_size=60))
 def test_no_text_is_more_than_a_fault(text: str) -> None:
     try:

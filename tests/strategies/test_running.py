@@ -5,7 +5,7 @@ from __future__ import annotations
 from random import Random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from filterlab.inspection.checksum import checksum, pseudo_header
@@ -274,6 +274,7 @@ def test_published_strategies_run_and_a_seed_repeats_them(
     assert sent(3) == sent(3)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=80), st.sampled_from(ALL))
 def test_no_bytes_make_it_fail(data: bytes, text: str) -> None:
     running = Running(parse(text), Random(1))

@@ -6,7 +6,7 @@ import itertools
 from random import Random
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from filterlab.strategies.decoys import QuicDecoy
@@ -69,6 +69,7 @@ def test_a_record_is_cut_within_the_name_and_nothing_else_changes() -> None:
     assert NAME not in second
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, len(HELLO) + len(LATER)), min_size=2, max_size=8))
 def test_the_stream_is_the_same_however_it_is_cut_and_sent_again(
     cuts: list[int],
@@ -161,6 +162,7 @@ def test_no_name_is_none(data: bytes) -> None:
     assert name_asked_for(data) is None
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=120), st.sampled_from(sorted(BUILTINS)))
 def test_no_bytes_make_one_fail(data: bytes, word: str) -> None:
     applied = manipulation(word, Random(1), print)
