@@ -1,7 +1,8 @@
 """Makes the frames of an hour at an exchange: TLS, DNS, HTTP, QUIC and bulk, mixed.
 
-ClientHellos are made by Python's own TLS and by aioquic, so that a recogniser has to
-read what browsers' libraries send; what follows them is noise of a fitting size.
+TLS sessions are made by Python's own TLS and QUIC's hellos by aioquic, so that a
+recogniser has to read what real libraries send; other bodies are noise of a fitting
+size. There are as many flows and frames as asked for: downloads fill up what is left.
 Checksums are right. The same seed gives the same traffic, but for the keys in hellos.
 """
 
@@ -17,6 +18,7 @@ from pathlib import Path
 from aioquic.quic.configuration import QuicConfiguration
 from aioquic.quic.connection import QuicConnection
 
+from filterlab.bench.sessions import tls_session
 from filterlab.captures.frames import ETHERNET
 from filterlab.inspection.checksum import checksum, pseudo_header
 from filterlab.inspection.flow import TCP, UDP
@@ -136,14 +138,28 @@ class Traffic:
         names = [f"www{number}.site.example" for number in range(_HELLOS)]
         self._names = names
         self._tls_hellos = [tls_hello(name) for name in names]
-        self._quic_hellos = [quic_hello(name) for name in names[:8]]
+        self._sessions = [
+            tls_session(name, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", bytes(6_000))
+            for name in names
+        ]
+        self._quic_hellos = [quic_hello(name) for name in names]
 
     def mixed(self) -> list[bytes]:
         """All frames, those of different flows shuffled into each other."""
         kinds = [self._tls] * 40 + [self._dns] * 28 + [self._http] * 14
-        kinds += [self._quic] * 14 + [self._bulk] * 4
-        running = [self._flow(kinds[n % len(kinds)], n) for n in range(self._count)]
-        return self._shuffled(running)
+        kinds += [self._quic] * 14 + [self._download] * 4
+        chosen = [kinds[n % len(kinds)] for n in range(self._count)]
+        said = {
+            number: list(self._flow(kind, number))
+            for number, kind in enumerate(chosen)
+            if kind != self._download
+        }
+        left = self._frames - sum(map(len, said.values()))
+        bulk = [number for number in range(self._count) if number not in said]
+        for nth, number in enumerate(bulk):
+            size = max(0, left) // len(bulk) + (nth < max(0, left) % len(bulk))
+            said[number] = list(islice(self._flow(self._download, number), size))
+        return self._shuffled([iter(said[number]) for number in range(self._count)])
 
     def bulk(self) -> list[bytes]:
         """Downloads alone: each says who it is, and then goes on."""
@@ -181,15 +197,8 @@ class Traffic:
         return self._random.randbytes(size)
 
     def _tls(self, ends: Ends, number: int) -> Frames:
-        hello = self._tls_hellos[number % len(self._tls_hellos)]
-        said = b"\x16\x03\x03\x0f\xa0" + self._noise(4_000)
-        body = b"\x17\x03\x03\x20\x00" + self._noise(6_000)
-        return chain(
-            ends.syn(),
-            ends.say(hello, True),
-            ends.say(said, False),
-            ends.say(body, False),
-        )
+        said = self._sessions[number % len(self._sessions)]
+        return chain(ends.syn(), *(ends.say(data, up) for up, data in said))
 
     def _dns(self, ends: Ends, number: int) -> Frames:
         query = dns_query(self._names[number % _HELLOS], number)
@@ -210,14 +219,12 @@ class Traffic:
             up = self._random.random() < 0.2
             yield ends.udp(b"\x40" + self._noise(60 if up else 1_200), up)
 
-    def _bulk(self, ends: Ends, number: int) -> Frames:
-        return self._download(ends, number, 200)
-
-    def _download(self, ends: Ends, number: int, segments: int = 1 << 20) -> Frames:
+    def _download(self, ends: Ends, number: int) -> Frames:
+        """As long as somebody asks."""
         yield from ends.syn()
         yield from ends.say(self._tls_hellos[number % len(self._tls_hellos)], True)
         piece = b"\x17\x03\x03\x40\x00" + self._noise(_SEGMENT * 2 - 5)
-        for _ in range(segments // 2):
+        while True:
             yield from ends.say(piece, False)
 
 
