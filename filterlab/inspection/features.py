@@ -53,17 +53,17 @@ class Window:
         "samples",
     )
 
-    def __init__(self) -> None:
-        self._began: float | None = None
-        self._syn_at: float | None = None
+    def __init__(self, syn_at: float | None = None) -> None:
+        self._began = syn_at
+        self._syn_at = syn_at
         self._request_at: float | None = None
         self.handshake_rtt: float | None = None  # seconds
         self.app_rtts: list[float] = []  # seconds, one a request
         self.samples: list[Sample] = []
         self.first_payload = b""  # of the client
 
-    def add(self, packet: Packet, from_client: bool, now: float) -> None:
-        """One more packet."""
+    def add(self, packet: Packet, from_client: bool, now: float) -> bool:
+        """One more packet; whether it has a payload, and so is a sample."""
         began = self._began
         if began is None:
             began = self._began = now
@@ -76,14 +76,16 @@ class Window:
                 self._syn_at = None
         size = packet.end - packet.start
         if not size:
-            return
+            return False
         self.samples.append(Sample(from_client, size, now - began))
         if from_client:
             self._request_at = now
-            self.first_payload = self.first_payload or packet.payload
+            if not self.first_payload:
+                self.first_payload = packet.payload
         elif self._request_at is not None:
             self.app_rtts.append(now - self._request_at)
             self._request_at = None
+        return True
 
     def bursts(self) -> list[Burst]:
         """The packets, put together by direction."""

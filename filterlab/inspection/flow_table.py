@@ -82,7 +82,7 @@ class Flow:
 class FlowTable:
     """All flows, found in either direction; bounded in number and in idle time."""
 
-    __slots__ = ("_due", "_flows", "_idle_seconds", "_most", "_pairs", "find")
+    __slots__ = ("_due", "_flows", "_idle_seconds", "_most", "_pairs", "_seen", "find")
 
     def __init__(
         self, most: int, idle_seconds: float, counts_parallel: bool = False
@@ -91,7 +91,10 @@ class FlowTable:
         self.find = self._flows.get  # the flow whose client is the first end given
         # In the order in which they must be looked at again: a flow that was used
         # meanwhile goes to the back, so using a flow costs nothing here.
-        self._due: deque[tuple[float, Flow]] = deque()
+        # Two rows instead of one of pairs, and the time that the flow has anyway: of a
+        # million flows that is a tenth of what they take.
+        self._seen: deque[float] = deque()
+        self._due: deque[Flow] = deque()
         self._most = most
         self._idle_seconds = idle_seconds
         # How many flows there are of a client and a server, and of a client, if a rule
@@ -118,7 +121,8 @@ class FlowTable:
             both, client = _pairs_of(flow)
             flow.parallel = self._pairs[both] = self._pairs.get(both, 0) + 1
             flow.of_client = self._pairs[client] = self._pairs.get(client, 0) + 1
-        self._due.append((now + self._idle_seconds, flow))
+        self._seen.append(flow.last_seen)
+        self._due.append(flow)
         return True
 
     def alias(self, flow: Flow) -> None:
@@ -137,15 +141,17 @@ class FlowTable:
 
     def expire(self, now: float) -> None:
         """Forget every flow that has been idle too long."""
-        due = self._due
-        while due and due[0][0] < now:
-            _, flow = due.popleft()
+        due, seen = self._due, self._seen
+        while seen and seen[0] + self._idle_seconds < now:
+            seen.popleft()
+            flow = due.popleft()
             if self._flows.get(flow.ends) is not flow:
                 continue
             if self.is_idle(flow, now):
                 self._delete(flow)
             else:
-                due.append((max(now, flow.last_seen + self._idle_seconds), flow))
+                seen.append(max(now - self._idle_seconds, flow.last_seen))
+                due.append(flow)
 
     def _delete(self, flow: Flow) -> None:
         del self._flows[flow.ends]

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import ClassVar, Literal, Protocol
 
+from filterlab.inspection.features import Window
 from filterlab.inspection.packet import Packet
 
 
@@ -108,12 +109,29 @@ class Recogniser(Protocol):
 
 
 class Observer(Recogniser, Protocol):
-    """A recogniser that is given packets instead of bytes."""
+    """A recogniser that is given packets instead of bytes.
+
+    One that is `patient` (a class attribute) learns nothing from an empty packet, so
+    that it need not be made before somebody has spoken.
+    """
 
     def observe(
         self, packet: Packet, from_client: bool, now: float
     ) -> Finding | Answer:
         """Take the next packet that has a payload or opens the connection."""
+
+
+class Measurer(Observer, Protocol):
+    """An observer that only measures: it asks a window once, at this many packets.
+
+    Made alone it keeps a window of its own; a box keeps one for all of them.
+    """
+
+    packets: ClassVar[int]
+
+    @staticmethod
+    def measured(window: Window) -> Finding | Answer:
+        """What a window of so many packets says, or of fewer if no more come."""
 
 
 def host_name(raw: bytes) -> str:

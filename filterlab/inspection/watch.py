@@ -10,101 +10,24 @@ out (`filterlab.inspection.opening`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import date
-from typing import Literal
 
+from filterlab.inspection.features import Window
 from filterlab.inspection.flow import TCP
-from filterlab.inspection.opening import Openings, opening_of
 from filterlab.inspection.packet import ACK, SYN, Packet
+from filterlab.inspection.plan import Plan
 from filterlab.inspection.recogniser import (
     NEED_DATA,
     Answer,
     Direction,
     Finding,
     Observer,
-    Reading,
     Recogniser,
 )
 from filterlab.inspection.signatures import known_by
 from filterlab.inspection.stream import InOrder, Reassembly, distance
 
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """How a box reads the flows of one transport, and what it looks for in them."""
-
-    transport: int
-    recognisers: tuple[type[Recogniser], ...]
-    piecewise: bool = False
-    ordered: bool = True
-    reading: Reading = field(default_factory=Reading)
-    inspect_bytes: int = 16_384
-    inspect_packets: int = 64
-    reads_answers: bool = False  # of messages that are questions of their own
-    holds_early: bool = True  # segments that come before their turn
-    last_wins: bool = False  # where held segments overlap
-    checks_ack: bool = True
-    reads: Literal["client", "server", "both"] = "both"
-    tells_ends: bool = True  # else what either end says is read as a client's
-    gives_up_bytes: int | None = None  # a piece so long in which nothing is found
-    syn_data: bool = True  # what a SYN carries counts
-    short_first: int = 0  # a client that opens with no more bytes is left alone
-    each_datagram: bool = False  # no datagram has one before it
-    known_once: bool = False  # of pieces, the first that may be something decides
-    as_of: date = date.max  # nothing newer is known
-    names: frozenset[str] = field(init=False)
-    readers: tuple[type[Recogniser], ...] = field(init=False)
-    observers: tuple[type[Observer], ...] = field(init=False)
-    lasting: frozenset[str] = field(init=False)  # they remember earlier messages
-    questions: frozenset[str] = field(init=False)  # they take each message anew
-    openings: Mapping[Direction, Openings] = field(init=False)
-    # Of the readers, each a bit: those that take each message anew, and kept answers.
-    fresh: int = field(init=False)
-    _names: dict[int, frozenset[str]] = field(init=False)
-    _chosen: dict[int, tuple[type[Recogniser], ...]] = field(init=False)
-
-    def __post_init__(self) -> None:
-        every = self.recognisers
-        readers = tuple(r for r in every if not hasattr(r, "observe"))
-        parts = {
-            "names": frozenset(r.name for r in every),
-            "readers": readers,
-            "observers": tuple(r for r in every if hasattr(r, "observe")),
-            "lasting": frozenset(r.name for r in every if not r.each_message),
-            "questions": frozenset(r.name for r in every if r.each_message),
-            "openings": _openings(readers, self.transport, self.reading),
-            "fresh": sum(1 << n for n, r in enumerate(readers) if r.each_message),
-            "_names": {},
-            "_chosen": {},
-        }
-        for name, value in parts.items():
-            object.__setattr__(self, name, value)
-
-    def chosen(self, bits: int) -> tuple[type[Recogniser], ...]:
-        """The readers of these bits, in their order."""
-        found = self._chosen.get(bits)
-        if found is None:
-            every = enumerate(self.readers)
-            found = tuple(reader for n, reader in every if bits >> n & 1)
-            self._chosen[bits] = found
-        return found
-
-    def named(self, bits: int) -> frozenset[str]:
-        """The names of the readers of these bits."""
-        found = self._names.get(bits)
-        if found is None:
-            found = frozenset(reader.name for reader in self.chosen(bits))
-            self._names[bits] = found
-        return found
-
-
-def _openings(
-    readers: tuple[type[Recogniser], ...], transport: int, reading: Reading
-) -> dict[Direction, Openings]:
-    declared = [opening_of(reader, transport, reading) for reader in readers]
-    return {way: Openings(declared, way is Direction.TO_SERVER) for way in Direction}
+_Stream = InOrder | Reassembly | int
 
 
 class Watch:
@@ -118,6 +41,7 @@ class Watch:
         "_to_client",
         "_to_server",
         "_unmade",
+        "_window",
         "bytes_seen",
         "found",
         "packets_seen",
@@ -131,8 +55,11 @@ class Watch:
         self._unmade: int = -1  # the readers that wait for first bytes; -1: all
         self._live: dict[str, Recogniser] | None = None
         self._observing: dict[str, Observer] | None = None
-        self._to_server: InOrder | Reassembly | None = None
-        self._to_client: InOrder | Reassembly | None = None
+        # A time while nothing but a SYN has been seen; closed once all have measured.
+        self._window: Window | float | None = None
+        # A stream is a number while nothing but its SYN has been seen.
+        self._to_server: _Stream | None = None
+        self._to_client: _Stream | None = None
         self._server_sent: int | None = None  # what the client can acknowledge
         self.found: dict[str, Finding] = _NOTHING
         self.pending = plan.names
@@ -168,17 +95,13 @@ class Watch:
     def look(self, packet: Packet, from_client: bool, now: float = 0.0) -> bool:
         """Read one packet; true if something is known now that was not before."""
         plan = self._plan
-        observed = bool(plan.observers) and self._observe(packet, from_client, now)
-        is_stream = packet.protocol == TCP
-        if (
-            is_stream
-            and plan.checks_ack
-            and not self._acknowledges(packet, from_client)
-        ):
-            return observed
+        observed = bool(plan.by_packets) and self._see(packet, from_client, now)
         data = packet.frame[packet.start : packet.end]
-        if is_stream and plan.ordered:
-            data = self._in_order(packet, from_client, data)
+        if packet.protocol == TCP:
+            if plan.checks_ack and not self._acknowledges(packet, from_client):
+                return observed
+            if plan.ordered:
+                data = self._in_order(packet, from_client, data)
         if not data:
             return observed
         if plan.reads != "both" and (plan.reads == "client") is not from_client:
@@ -189,13 +112,12 @@ class Watch:
             return True
         self.bytes_seen += len(data)
         self.packets_seen += 1
-        to_server = from_client or not plan.tells_ends
-        direction = Direction.TO_SERVER if to_server else Direction.TO_CLIENT
-        changed = (
-            self._feed_piece(direction, data)
-            if plan.piecewise
-            else self._feed(direction, data)
-        )
+        changed = False
+        if plan.piecewise or self._live or self._unmade:
+            to_server = from_client or not plan.tells_ends
+            direction = Direction.TO_SERVER if to_server else Direction.TO_CLIENT
+            feed = self._feed_piece if plan.piecewise else self._feed
+            changed = feed(direction, data)
         if (
             self.bytes_seen >= plan.inspect_bytes
             or self.packets_seen >= plan.inspect_packets
@@ -207,20 +129,27 @@ class Watch:
     def restart(self, from_client: bool, seq: int) -> None:
         """Take one end's stream up again at this sequence number."""
         stream = self._to_server if from_client else self._to_client
-        if stream is None and self._plan.ordered:
+        if not isinstance(stream, InOrder | Reassembly):
+            if not self._plan.ordered:
+                return
             stream = self._new_stream(from_client)
-        if stream is not None:
-            stream.restart(seq)
+        stream.restart(seq)
 
     def server_expects(self) -> int | None:
         """The next sequence number of the client's stream, where it is followed."""
-        return None if self._to_server is None else self._to_server.next_seq
+        stream = self._to_server
+        if stream is None or isinstance(stream, int):
+            return stream
+        return stream.next_seq
 
     def conclude(self) -> None:
         """Stop looking: what is not known by now is not there."""
         for live in (self._live, self._observing):
             for name, recogniser in (live or {}).items():
                 self._take(name, recogniser.conclude())
+        if isinstance(self._window, Window):
+            self._close(self._window)
+        self._window = _CLOSED
         self._unmade = 0
         self._live = {}
         self._observing = {}
@@ -238,6 +167,7 @@ class Watch:
         watch._unmade = plan.fresh
         watch._live = {n: r for n, r in self._live.items() if n in plan.lasting}
         watch._observing = self._observing
+        watch._window = self._window
         watch.found = {n: f for n, f in self.found.items() if n in plan.lasting}
         watch.pending = plan.names - (plan.lasting - self.pending)
         return watch
@@ -268,16 +198,26 @@ class Watch:
 
     def _in_order(self, packet: Packet, from_client: bool, data: bytes) -> bytes:
         stream = self._to_server if from_client else self._to_client
-        if stream is None:
-            if not data and not packet.flags & SYN:
+        seq, opens = packet.seq, packet.flags & SYN
+        if opens:
+            seq = (seq + 1) & 0xFFFFFFFF
+        if stream is None or isinstance(stream, int):
+            if not data and not opens:
+                return b""
+            if stream is None and not data:
+                self._keep(from_client, seq)
                 return b""
             stream = self._new_stream(from_client)
-        seq = packet.seq
-        if packet.flags & SYN:
-            seq = (seq + 1) & 0xFFFFFFFF
+        if opens:
             stream.begin(seq)
             data = data if self._plan.syn_data else b""
         return stream.push(seq, data) if data else b""
+
+    def _keep(self, from_client: bool, stream: _Stream) -> None:
+        if from_client:
+            self._to_server = stream
+        else:
+            self._to_client = stream
 
     def _new_stream(self, from_client: bool) -> InOrder | Reassembly:
         plan = self._plan
@@ -286,11 +226,22 @@ class Watch:
             if plan.piecewise or not plan.holds_early
             else Reassembly(plan.inspect_bytes, plan.last_wins)
         )
-        if from_client:
-            self._to_server = stream
-        else:
-            self._to_client = stream
+        begun = self._to_server if from_client else self._to_client
+        if isinstance(begun, int):
+            stream.begin(begun)
+        self._keep(from_client, stream)
         return stream
+
+    def _see(self, packet: Packet, from_client: bool, now: float) -> bool:
+        """Show a packet to those that go by packets; true if one of them spoke."""
+        plan, observing = self._plan, self._observing
+        observed = False
+        is_news = packet.end > packet.start or not plan.patient
+        if is_news and plan.observers and (observing or observing is None):
+            observed = self._observe(packet, from_client, now)
+        if plan.measurers and self._window is not _CLOSED:
+            observed |= self._measure(packet, from_client, now)
+        return observed
 
     def _observe(self, packet: Packet, from_client: bool, now: float) -> bool:
         observing = self._observing
@@ -312,6 +263,33 @@ class Watch:
             self._take(name, said)
         self.pending = self.pending.difference([name for name, _ in said_so])
         return True
+
+    def _measure(self, packet: Packet, from_client: bool, now: float) -> bool:
+        window = self._window
+        if not isinstance(window, Window):
+            opens = packet.flags & (SYN | ACK) == SYN and packet.start == packet.end
+            if window is None and opens:
+                self._window = now
+                return False
+            window = self._window = Window(window)
+        if not window.add(packet, from_client, now):
+            return False
+        due = self._plan.measurers.get(len(window.samples))
+        if due is None:
+            return False
+        for measurer in due:
+            self._take(measurer.name, measurer.measured(window))
+        self.pending = self.pending.difference([measurer.name for measurer in due])
+        if len(window.samples) >= self._plan.measured:
+            self._window = _CLOSED
+        return True
+
+    def _close(self, window: Window) -> None:
+        """What has not been measured by now is measured as it is."""
+        count = len(window.samples)
+        for packets, measurers in self._plan.measurers.items():
+            for measurer in measurers if packets > count else ():
+                self._take(measurer.name, measurer.measured(window))
 
     def _feed(self, direction: Direction, data: bytes) -> bool:
         gone = self._make(direction, data) if self._unmade else _NO_NAMES
@@ -347,8 +325,7 @@ class Watch:
 
     def _feed_piece(self, direction: Direction, data: bytes) -> bool:
         plan = self._plan
-        observed = {r.name for r in plan.observers}
-        self.found = {n: f for n, f in self.found.items() if n in observed}
+        self.found = {n: f for n, f in self.found.items() if n in plan.by_packets}
         before, may_be = len(self.found), False
         for make in plan.chosen(plan.openings[direction].left(data)):
             recogniser = make(plan.transport, plan.reading)
@@ -366,12 +343,14 @@ class Watch:
 
     def _take(self, name: str, said: Finding | Answer) -> None:
         if isinstance(said, Finding):
-            known = known_by(name, said, self._plan.as_of)
+            as_of = self._plan.as_of
+            known = said if as_of is date.max else known_by(name, said, as_of)
             if known is not None:
                 if self.found is _NOTHING:
                     self.found = {}
                 self.found[name] = known
 
 
+_CLOSED = Window()  # of all flows that nothing more is measured of
 _NOTHING: dict[str, Finding] = {}  # of every flow until something is; never filled
 _NO_NAMES: frozenset[str] = frozenset()

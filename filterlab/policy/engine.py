@@ -20,8 +20,9 @@ from filterlab.inspection.flow import ESP, GRE, ICMP, ICMPV6, TCP, UDP, Ends
 from filterlab.inspection.flow_table import Flow, FlowTable, State
 from filterlab.inspection.fragments import Fragments
 from filterlab.inspection.packet import ACK, SYN, Packet, dissect
+from filterlab.inspection.plan import Plan
 from filterlab.inspection.tracking import Place, Step
-from filterlab.inspection.watch import Plan, Watch
+from filterlab.inspection.watch import Watch
 from filterlab.policy.actions import ACTIONS, CarryOut, counts_down, end_here
 from filterlab.policy.blocking import meet, strike_residually
 from filterlab.policy.case import Case, let_pass
@@ -57,13 +58,14 @@ class Engine:
         can_drop = self._holds or policy.position is Position.RESIDUAL
         self._pass: tuple[Effect, ...] = (_FORWARD,) if self._holds else ()
         self._stop: tuple[Effect, ...] = (_DROP,) if can_drop else ()
+        self.quiet = len(self._pass)  # effects of a frame that changes nothing
         self._rules = [make_ready(rule) for rule in policy.rules]
         plans = {n: reading_plan(policy, n) for n in (TCP, UDP, ESP, GRE, ICMP, ICMPV6)}
         self._plans = {number: plan for number, plan in plans.items() if plan}
         stack = policy.stack
         pairs = counts_parallel(policy)
         self._table = FlowTable(stack.max_flows, stack.idle_seconds, pairs)
-        self._find = self._table.find
+        self._find, self._idle_seconds = self._table.find, stack.idle_seconds
         self._blocks = Blocks(policy)
         self._blocked = self._blocks.by_key  # empty while nobody is
         self._following = following_for(stack)
@@ -138,11 +140,16 @@ class Engine:
             if flow is None:
                 return self._first(packet, now, side)
             from_client = False
-        if self._is_over(flow, packet, from_client, now):
+        is_over = now - flow.last_seen > self._idle_seconds or (
+            flow.until is not None and now >= flow.until
+        )
+        if is_over or (packet.flags & SYN and self._is_anew(flow, packet, from_client)):
             self._table.remove(flow)
             return self._first(packet, now, side)
         flow.last_seen = now
         self.current = flow
+        if flow.state is State.OPEN and not self._blocked:
+            return self._look(flow, packet, from_client, now, side)
         return self._next(flow, packet, from_client, now, side)
 
     def _next(
@@ -165,20 +172,12 @@ class Engine:
         flow.settled = True  # the block that kept it from the switch is over
         return [*self._pass, Settle(flow.key, "forward")]
 
-    def _is_over(
-        self, flow: Flow, packet: Packet, from_client: bool, now: float
-    ) -> bool:
-        """Whether a flow is idle, or its ports now serve another connection.
+    def _is_anew(self, flow: Flow, packet: Packet, from_client: bool) -> bool:
+        """Whether a flow's ports now serve another connection.
 
         A dropped flow stays dropped: the switch, which has been told, cannot know.
         """
-        if now - flow.last_seen > self._stack.idle_seconds:
-            return True
-        if flow.until is not None and now >= flow.until:
-            return True
-        if packet.flags & (SYN | ACK) != SYN or not is_second_syn(
-            flow, packet, from_client
-        ):
+        if not is_second_syn(flow, packet, from_client):
             return False
         if flow.state is State.OPEN:
             return self._stack.syn_anew

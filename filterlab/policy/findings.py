@@ -81,9 +81,9 @@ class AnyFound:
             for key in fields:
                 if key in wanted and key not in told:
                     told.add(key)
-                    values = fields[key]
-                    if any(any(map(wish, values)) for wish in wanted[key]):
-                        return True
+                    for wish in wanted[key]:
+                        if True in map(wish, fields[key]):
+                            return True
         return False
 
     def _is_protocol(self, name: str) -> bool:

@@ -95,6 +95,8 @@ def matches_text(wanted: Texts) -> IsWanted:
             starts.append(core)
         else:
             exact.add(pattern)
+    if not (starts or ends or within):
+        return exact.__contains__
     prefixes, suffixes = tuple(starts), tuple(ends)
 
     def is_wanted(text: str) -> bool:

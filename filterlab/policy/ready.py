@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from filterlab.inspection.catalogue import DETAILS, RECOGNISERS
 from filterlab.inspection.flow import TCP
 from filterlab.inspection.flow_table import Flow
+from filterlab.inspection.plan import Plan
 from filterlab.inspection.recogniser import Reading, Recogniser
-from filterlab.inspection.watch import Plan
 from filterlab.policy.conditions import (
     ANY_RECOGNISER,
     Question,

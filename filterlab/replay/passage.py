@@ -22,7 +22,7 @@ from filterlab.inspection.flow import TCP, Ends
 from filterlab.inspection.flow_table import Flow, State
 from filterlab.inspection.packet import Packet, dissect, packet_of
 from filterlab.inspection.watch import Watch
-from filterlab.policy.effects import Effect, Forward, Side
+from filterlab.policy.effects import Effect, Side
 from filterlab.policy.ends import is_from_server
 from filterlab.policy.engine import Engine
 from filterlab.replay.feed import Feed, Network, inside_of
@@ -85,6 +85,7 @@ class Passage:
         self.feed = feed
         self.engine = engine
         self._inside = inside
+        self.asks_sides = bool(inside)  # else a flow's client says where it is
         self._batch_frames = batch_frames
         self.expired = False  # flows were forgotten since somebody last asked
         self.given = 0
@@ -132,6 +133,7 @@ class Batch:
         # How much each flow rests; one more, for frames of none.
         self._rests = bytearray((*map(_rest, self._flows), 0))
         self._needs = self._needed()
+        self._asks_sides = passage.asks_sides or bool(feed.sides[low:high].any())
         self._plain = bool((feed.index.link_type[low:high] == ETHERNET).all())
         self._bytes = feed.index.data.data
         self._by_ends: dict[Ends, int] | None = None
@@ -254,13 +256,19 @@ class Batch:
         was = self._flows[number]
         if was is not None and one.before >= 0:
             was.last_seen = max(was.last_seen, self.seconds[one.before])
-        side = passage.side(self._low + one.row, packet, was)
+        side = Side.INSIDE
+        if self._asks_sides or was is None:
+            side = passage.side(self._low + one.row, packet, was)
+        elif ((packet.src, packet.src_port) == was.ends[1:3]) is not was.client_inside:
+            side = Side.OUTSIDE
         effects = engine.receive_packet(packet, self.seconds[one.row], side)
         flow = engine.current
         if flow is was and flow is not None:
-            self._rests[number] = _rest(flow)
-            if flow.state is State.OPEN and not flow.each_message and _passes(effects):
-                return None
+            if flow.state is State.OPEN and not flow.each_message:
+                if len(effects) == engine.quiet:
+                    return None
+            else:
+                self._rests[number] = _rest(flow)
         else:
             self._flows[number] = flow
             self._rests[number] = _rest(flow)
@@ -356,11 +364,6 @@ def _rest(flow: Flow | None) -> int:
         listens = flow.place is None and flow.until is None and not flow.each_message
         return SPEAKS if listens else AWAKE
     return RESTS if flow.rests else AWAKE
-
-
-def _passes(effects: Sequence[Effect]) -> bool:
-    """Whether nothing but the frame itself goes on."""
-    return not effects or (len(effects) == 1 and isinstance(effects[0], Forward))
 
 
 def _ends(packet: Packet | None) -> Ends | None:

@@ -14,6 +14,7 @@ from filterlab.inspection.catalogue import RECOGNISERS
 from filterlab.inspection.flow import TCP, UDP
 from filterlab.inspection.opening import ANYTHING, Opening, Openings, opening_of, spelt
 from filterlab.inspection.packet import dissect
+from filterlab.inspection.plan import Plan
 from filterlab.inspection.recogniser import (
     NOT_MINE,
     UNOPENED,
@@ -21,7 +22,7 @@ from filterlab.inspection.recogniser import (
     QuicReading,
     Reading,
 )
-from filterlab.inspection.watch import Plan, Watch
+from filterlab.inspection.watch import Watch
 from tests.inspection.recognisers.test_every_recogniser import STARTS
 
 READINGS = tuple(

@@ -40,7 +40,7 @@ def give(engine: Engine, frames: Iterator[bytes], since: float = 0.0) -> float:
     return now
 
 
-def test_a_million_half_open_flows_take_about_a_gigabyte() -> None:
+def test_a_million_half_open_flows_take_less_than_a_gigabyte() -> None:
     engine = box(rule(SNI, Drop()))
     give(engine, syns(100))  # what is made once is not a flow's
     gc.collect()
@@ -52,7 +52,7 @@ def test_a_million_half_open_flows_take_about_a_gigabyte() -> None:
     after, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert engine.flow_count == count + 100
-    assert (after - before) / count * 1_000_000 < 1.1e9
+    assert (after - before) / count * 1_000_000 < 1e9
 
 
 def test_old_flows_make_room_and_a_full_table_takes_no_more() -> None:

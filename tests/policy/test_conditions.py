@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from filterlab.inspection.flow import TCP
 from filterlab.inspection.flow_table import Flow
+from filterlab.inspection.plan import Plan
 from filterlab.inspection.recogniser import Finding
 from filterlab.inspection.recognisers.http import Http
 from filterlab.inspection.recognisers.tls import Tls
-from filterlab.inspection.watch import Plan, Watch
+from filterlab.inspection.watch import Watch
 from filterlab.policy.conditions import (
     all_of,
     compile_condition,

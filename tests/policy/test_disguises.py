@@ -9,7 +9,8 @@ import pytest
 from filterlab.inspection.catalogue import DETAILS, RECOGNISERS
 from filterlab.inspection.fields import FIELDS
 from filterlab.inspection.flow import ICMP, TCP, UDP
-from filterlab.inspection.watch import Plan, Watch
+from filterlab.inspection.plan import Plan
+from filterlab.inspection.watch import Watch
 from filterlab.policy.effects import Effect, Forward, Log
 from filterlab.policy.engine import Engine
 from filterlab.policy.ready import reading_plan

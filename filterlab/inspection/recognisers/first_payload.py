@@ -30,6 +30,7 @@ class FirstPayload:
     transports: ClassVar[frozenset[int]] = frozenset((TCP, UDP))
     byte_limit: ClassVar[int] = 65_535  # one packet
     each_message: ClassVar[bool] = False
+    patient: ClassVar[bool] = True
     source: ClassVar[str] = "Wu et al., USENIX Security 2023, section 4"
     false_positives: ClassVar[str] = "none: it measures, and says nothing more"
 

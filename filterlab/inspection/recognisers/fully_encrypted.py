@@ -69,6 +69,7 @@ class FullyEncrypted:
     transports: ClassVar[frozenset[int]] = frozenset((TCP,))
     byte_limit: ClassVar[int] = 65_535  # one packet
     each_message: ClassVar[bool] = False
+    patient: ClassVar[bool] = True
     source: ClassVar[str] = "Wu et al., USENIX Security 2023, Algorithm 1"
     false_positives: ClassVar[str] = (
         "0.6 % of ordinary traffic, measured at a university (Wu et al., abstract): "

@@ -63,6 +63,7 @@ class Loose:
     transports: ClassVar[frozenset[int]] = frozenset((TCP,))
     byte_limit: ClassVar[int] = _PAYLOADS * 65_535
     each_message: ClassVar[bool] = False
+    patient: ClassVar[bool] = True
     source: ClassVar[str] = "Bock et al., FOCI 2020, section 4.3"
     false_positives: ClassVar[str] = (
         "meant to be loose: of random payloads, 1 in 10^8 looks like a DNS query, and "

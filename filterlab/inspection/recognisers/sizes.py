@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from filterlab.inspection.features import FIRST_PACKETS
+from filterlab.inspection.features import FIRST_PACKETS, Window
 from filterlab.inspection.flow import TCP, UDP
 from filterlab.inspection.packet import Packet
 from filterlab.inspection.recogniser import (
@@ -35,6 +35,8 @@ class Sizes:
     source: ClassVar[str] = "nDPI, NFStream: sizes and directions of early packets"
     false_positives: ClassVar[str] = "none: it measures, and says nothing more"
 
+    packets: ClassVar[int] = FIRST_PACKETS
+
     __slots__ = ("_sizes",)
 
     def __init__(self, transport: int, reading: Reading) -> None:
@@ -56,18 +58,28 @@ class Sizes:
 
     def conclude(self) -> Finding | Answer:
         """The packets that there were."""
-        if not self._sizes:
-            return NOT_MINE
-        up = [size for size in self._sizes if size > 0]
-        down = [-size for size in self._sizes if size < 0]
-        fields = {"flow.sizes": (" ".join(f"{size:+d}" for size in self._sizes),)}
-        if up:
-            fields["flow.first_up"] = (str(up[0]),)
-        if down:
-            fields["flow.first_down"] = (str(down[0]),)
-        return Finding("", fields)
+        return _finding(self._sizes)
+
+    @staticmethod
+    def measured(window: Window) -> Finding | Answer:
+        """What a window says, of its first packets."""
+        first = window.samples[:FIRST_PACKETS]
+        return _finding([size if up else -size for up, size, _ in first])
 
     def _note(self, size: int) -> Finding | Answer:
         if size:
             self._sizes.append(size)
         return self.conclude() if len(self._sizes) >= FIRST_PACKETS else NEED_DATA
+
+
+def _finding(sizes: list[int]) -> Finding | Answer:
+    if not sizes:
+        return NOT_MINE
+    up = [size for size in sizes if size > 0]
+    down = [-size for size in sizes if size < 0]
+    fields = {"flow.sizes": (" ".join(f"{size:+d}" for size in sizes),)}
+    if up:
+        fields["flow.first_up"] = (str(up[0]),)
+    if down:
+        fields["flow.first_down"] = (str(down[0]),)
+    return Finding("", fields)

@@ -8,12 +8,14 @@ the box joins records; a box that does not reads what the first record holds.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import ClassVar
 
 from filterlab.inspection.client_hello import (
     CLIENT_HELLO,
     MESSAGE_HEADER,
     Carrier,
+    Fields,
     read_client_hello,
 )
 from filterlab.inspection.flow import TCP
@@ -31,6 +33,7 @@ from filterlab.inspection.vectors import ShortError
 HANDSHAKE = 22  # RFC 8446, 5.1
 RECORD_HEADER = 5
 RECORD_MOST = 16_384  # RFC 8446, 5.1
+_SHARED = 8  # several recognisers read the same hello, one after the other
 # Handshake, 3.0 to 3.4, a length, and a ClientHello
 HELLO: tuple[Place, ...] = (b"\x16", b"\3", range(5), None, None, b"\1")
 
@@ -119,12 +122,21 @@ class Tls:
         body = held[MESSAGE_HEADER:]
         if complete:
             body = body[: int.from_bytes(held[1:MESSAGE_HEADER], "big")]
-        fields: dict[str, tuple[str, ...]] = {}
-        try:
-            read_client_hello(body, Carrier.TCP, fields, self._reading.keeps_dot)
-        except ShortError:
-            return NOT_MINE if complete or not fields else Finding("tls", fields)
+        fields, is_whole = _fields(body, self._reading.keeps_dot)
+        if not is_whole and (complete or not fields):
+            return NOT_MINE
         return Finding("tls", fields)
+
+
+@lru_cache(_SHARED)
+def _fields(body: bytes, keeps_dot: bool) -> tuple[Fields, bool]:
+    """What a hello says, and whether it was read to its end."""
+    fields: Fields = {}
+    try:
+        read_client_hello(body, Carrier.TCP, fields, keeps_dot)
+    except ShortError:
+        return fields, False
+    return fields, True
 
 
 def may_be_header(header: bytearray) -> bool:

@@ -117,6 +117,7 @@ class TlsInTls:
     transports: ClassVar[frozenset[int]] = frozenset((TCP,))
     byte_limit: ClassVar[int] = (_PACKETS + _HANDSHAKE_PACKETS) * 65_535
     each_message: ClassVar[bool] = False
+    patient: ClassVar[bool] = True
     source: ClassVar[str] = "Xue et al., USENIX Security 2024; nDPI 6.0, tls.c"
     false_positives: ClassVar[str] = (
         "a plain HTTPS exchange whose first request and answers happen to have these "

@@ -42,6 +42,8 @@ class Volume:
         "false positives (Xue et al.)"
     )
 
+    packets: ClassVar[int] = _PACKETS
+
     __slots__ = ("_window",)
 
     def __init__(self, transport: int, reading: Reading) -> None:
@@ -61,7 +63,11 @@ class Volume:
 
     def conclude(self) -> Finding | Answer:
         """What there was."""
-        window = self._window
+        return self.measured(self._window)
+
+    @staticmethod
+    def measured(window: Window) -> Finding | Answer:
+        """What a window says."""
         if not window.samples:
             return NOT_MINE
         (packets_up, bytes_up), (packets_down, bytes_down) = map(
