@@ -16,7 +16,7 @@ from filterlab.inspection.packet import ACK, PSH, SYN
 from filterlab.inspection.stream import Reassembly
 from filterlab.policy.effects import Side
 from filterlab.policy.engine import Engine
-from filterlab.policy.rules import Drop, Match, Texts
+from filterlab.policy.rules import AnyOf, Drop, Match, Texts
 from tests.policy.boxes import SNI, box, rule
 
 CLIENT, SERVER = 0x64400002, 0xC6120005
@@ -40,8 +40,15 @@ def give(engine: Engine, frames: Iterator[bytes], since: float = 0.0) -> float:
     return now
 
 
-def test_a_million_half_open_flows_take_less_than_a_gigabyte() -> None:
-    engine = box(rule(SNI, Drop()))
+MEASURED = Match("flow.bursts", Texts(("nothing",)))
+IN_TUNNEL = Match("protocol", Texts(("tls-in-tls",)))
+
+
+@pytest.mark.parametrize("when", [(SNI,), (SNI, MEASURED, IN_TUNNEL)])
+def test_a_million_half_open_flows_take_less_than_a_gigabyte(
+    when: tuple[Match, ...],
+) -> None:
+    engine = box(rule(AnyOf(when), Drop()))
     give(engine, syns(100))  # what is made once is not a flow's
     gc.collect()
     tracemalloc.start()
