@@ -46,7 +46,8 @@ class ExchangeController(app_manager.OSKenApp):  # type: ignore[misc]
         super().__init__(*args, **kwargs)
         decisions = Path(config["decisions"])
         log = DecisionLog(decisions)
-        clock, timers = Clock(config.get("clock_rate", 1.0)), Timers()
+        clock = Clock(config.get("clock_rate", 1.0), config.get("clock_starts"))
+        timers = self._timers = Timers(clock)
         self._by_dpid: dict[int, Exchange] = {}
         self._by_name: dict[str, Exchange] = {}
         for facts in config["exchanges"]:
@@ -55,7 +56,16 @@ class ExchangeController(app_manager.OSKenApp):  # type: ignore[misc]
             ports = [_port(port) for port in facts["ports"]]
             given = GivenLog(path_in(decisions.parent, name))
             exchange = Exchange(
-                name, ports, log, given, clock, timers, _engines(chance), _forbidden
+                name,
+                ports,
+                log,
+                given,
+                clock,
+                timers,
+                _engines(chance),
+                _forbidden,
+                lambda request: lines.say(**request),
+                config.get("probers", ()),
             )
             self._by_dpid[_number(facts["dpid"])] = exchange
             self._by_name[name] = exchange
@@ -81,6 +91,13 @@ class ExchangeController(app_manager.OSKenApp):  # type: ignore[misc]
             match request["do"]:
                 case "policy":
                     self._set_policy(request)
+                case "probed":
+                    name, _, number = request["suspect"].rpartition(" ")
+                    exchange = self._by_name[name]
+                    exchange.probed(int(number), request["seen"], request["kind"])
+                case "leap":
+                    self._timers.leap(request["at_seconds"])
+                    lines.say(id=request["id"], done=True)
                 case "counters":
                     self._count(request["id"])
                 case other:

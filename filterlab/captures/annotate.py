@@ -155,8 +155,8 @@ def _deciding(
     offset = _clock_offset(decisions, candidates)
     taken: set[int] = set()
     result: dict[int, Seen] = {}
-    for index in sorted(candidates, key=lambda index: float(decisions[index]["time"])):
-        expected = float(decisions[index]["time"]) * 1e9 + offset
+    for index in sorted(candidates, key=lambda index: _moment(decisions[index])):
+        expected = _moment(decisions[index]) * 1e9 + offset
         best = min(
             candidates[index],
             key=lambda seen: (seen.number in taken, abs(seen.nanoseconds - expected)),
@@ -176,10 +176,14 @@ def _clock_offset(
     """
     once = {index: seen for index, seen in candidates.items() if len(seen) == 1}
     differences = [
-        seen[0].nanoseconds - float(decisions[index]["time"]) * 1e9
+        seen[0].nanoseconds - _moment(decisions[index]) * 1e9
         for index, seen in (once or candidates).items()
     ]
     return median(differences) if differences else 0.0
+
+
+def _moment(decision: Mapping[str, Any]) -> float:
+    return float(decision.get("time_of_day", decision["time"]))
 
 
 def _injections(

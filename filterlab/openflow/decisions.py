@@ -9,6 +9,7 @@ import hashlib
 import json
 import threading
 from pathlib import Path
+from time import time
 
 from filterlab.policy.verdict import Decision
 
@@ -28,6 +29,8 @@ class DecisionLog:
             "exchange": exchange,
             "policy": policy,
             "frame_bytes_sha1": hashlib.sha1(frame, usedforsecurity=False).hexdigest(),
+            # As captures have it; the scenario's clock may tell another time.
+            "time_of_day": time(),
         }
         with self._writing:
             self._file.write(json.dumps(line) + "\n")

@@ -10,13 +10,16 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
-from time import monotonic, time
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from ipaddress import ip_address
+from time import time
 from typing import Any, Protocol
 
 from filterlab.captures.given import GivenLog
+from filterlab.inspection.flow import FlowKey
 from filterlab.openflow import tables, wire
 from filterlab.openflow.decisions import DecisionLog
+from filterlab.openflow.suspects import Ask, Suspects
 from filterlab.openflow.tables import (
     Entry,
     Meter,
@@ -33,10 +36,11 @@ from filterlab.policy.effects import (
     Inject,
     Limit,
     Log,
+    Probe,
     Settle,
     Side,
 )
-from filterlab.policy.rules import Policy, Position
+from filterlab.policy.rules import Policy, Position, Rule
 
 # How often, in real seconds, an engine may forget what has grown old.
 EXPIRE_EVERY_SECONDS = 1.0
@@ -51,6 +55,9 @@ class Decider(Protocol):
     def flow_count(self) -> int: ...
     def receive(self, frame: bytes, now: float, side: Side) -> list[Effect]: ...
     def expire(self, now: float) -> object: ...
+    def expose(
+        self, rule: Rule, key: FlowKey, why: dict[str, str], now: float
+    ) -> list[Effect]: ...
 
 
 class Exchange:
@@ -70,6 +77,8 @@ class Exchange:
         timers: Timers,
         new_engine: Callable[[Policy], Decider],
         forbidden: Callable[[Policy], Iterable[StaticMatch]],
+        ask_prober: Ask,
+        probers: Collection[str] = (),
     ):
         self.name = name
         self._ports = ports
@@ -80,6 +89,8 @@ class Exchange:
         self._timers = timers
         self._new_engine = new_engine
         self._forbidden = forbidden
+        self._probers = [ip_address(prober).packed for prober in probers]
+        self._suspects = Suspects(name, timers, ask_prober, self._probers)
         self._lock = threading.Lock()
         self._send: Callable[[bytes], object] | None = None
         self._out: list[bytes] = []
@@ -121,6 +132,7 @@ class Exchange:
                 *tables.fixed_entries(),
                 *tables.forward_entries(self._ports),
                 *tables.guard_entries(self._ports),
+                *tables.exempt_entries(self._probers),
             ):
                 self._out.append(wire.add_entry(entry))
             self._flush()
@@ -140,7 +152,7 @@ class Exchange:
                 elif kind == wire.FLOW_REMOVED:
                     self._entry_gone(wire.read_removed_cookie(message))
                 elif kind == wire.ERROR:
-                    raise RefusedError(self.name, message)
+                    raise wire.RefusedError(self.name, message)
                 else:
                     xid = int.from_bytes(message[4:8])
                     self._answered(xid, message)
@@ -171,8 +183,14 @@ class Exchange:
         """Put a policy in force without losing a frame.
 
         What it forbids outright is there before the old goes; running flows are
-        looked at again. `done` is called when the switch has come so far.
+        looked at again. `done` is called when the switch has come so far. A policy that
+        is in force already goes on with all that it remembers.
         """
+        if policy == self._policy:
+            with self._lock:
+                self._after_barrier(lambda _: done())
+                self._flush()
+            return
         old, new = self._generation, self._generation + 1
         # Outside the lock: a long list must not keep the frames waiting.
         self._send_forbidden(policy, new)
@@ -238,10 +256,39 @@ class Exchange:
                 self._inject(effect)
             elif isinstance(effect, DropFrame):
                 goes_on = False
+            elif isinstance(effect, Probe):
+                self._suspects.take(effect, packet.frame, now)
         if goes_on:
             ports = self._ways.released(packet.frame, packet.in_port)
             self._out.append(wire.send_frame(packet.frame, ports))
         self._write(effects, packet.frame)
+
+    def probed(self, number: int, seen: Mapping[str, str], kind: str | None) -> None:
+        """Note what the prober has seen of a suspect; `kind` is what it has proved."""
+        with self._lock:
+            now, engine = self._clock.now(), self._engine
+            suspect = self._suspects.answered(number)
+            if engine is None or self._policy is None:
+                return  # who wanted to know has gone
+            line = suspect.told(seen, kind, now, self.packets_in)
+            self._log.write(line, self.name, self._policy.name, b"")
+        if kind is None or suspect.action.block is None:
+            return
+        rule, why = suspect.cause.rule, suspect.why(kind)
+
+        def expose() -> None:
+            with self._lock:
+                if engine is not self._engine:
+                    return  # its policy has gone in the meantime, and its list
+                moment = self._clock.now()
+                effects = engine.expose(rule, suspect.cause.flow, why, moment)
+                for effect in effects:
+                    if isinstance(effect, Settle):
+                        self._settle(effect, Table.VERDICT)
+                self._flush()
+                self._write(effects, b"")
+
+        self._timers.at(now + suspect.action.lag_seconds, expose)
 
     def _write(self, effects: Sequence[Effect], frame: bytes) -> None:
         decisions = [effect.decision for effect in effects if isinstance(effect, Log)]
@@ -277,11 +324,10 @@ class Exchange:
         if meter:
             self._meter_users[meter] += len(entries)
         if settle.seconds is not None:
-            self._end_on_time(entries, settle.seconds / rate)
+            self._end_on_time(entries, self._clock.now() + settle.seconds)
 
-    def _end_on_time(self, entries: list[Entry], seconds: float) -> None:
+    def _end_on_time(self, entries: list[Entry], end: float) -> None:
         """Take entries out at their moment: the switch counts whole seconds only."""
-        end = monotonic() + seconds
         for entry in entries:
             self._ends[_identity(entry)] = end
 
@@ -294,7 +340,7 @@ class Exchange:
                         self._out.append(wire.remove_entry(entry))
                 self._flush()
 
-        self._timers.after(seconds, remove)
+        self._timers.at(end, remove)
 
     def _meter(self, limit: Limit) -> int:
         number = self._meters.get(limit.share)
@@ -345,15 +391,3 @@ class Exchange:
 
 def _identity(entry: Entry) -> tuple[object, ...]:
     return entry.table, entry.priority, *sorted(entry.match.items())
-
-
-class RefusedError(Exception):
-    """The switch answered one of our messages with an error."""
-
-    def __init__(self, exchange: str, message: bytes):
-        kind, code = (int.from_bytes(message[i : i + 2]) for i in (8, 10))
-        refused = message[12:].hex()
-        super().__init__(
-            f"the switch of {exchange} refused a message: "
-            f"error type {kind} code {code}, on {refused}"
-        )

@@ -153,8 +153,21 @@ def guard_entries(ports: Iterable[Port]) -> Iterator[Entry]:
 
 # --- address ---------------------------------------------------------------------
 
+_EXEMPT_PRIORITY = 300
 _STATIC_PRIORITY = 100
 _SILENCED_PRIORITY = 200  # a static drop that has been logged
+
+
+def exempt_entries(addresses: Iterable[bytes]) -> Iterator[Entry]:
+    """The box's own probers pass, both ways, whatever the policy says."""
+    for address in addresses:
+        version = 4 if len(address) == 4 else 6
+        for way in ("src", "dst"):
+            match: dict[str, Value] = {
+                "eth_type": IPV4 if version == 4 else IPV6,
+                f"ipv{version}_{way}": int.from_bytes(address),
+            }
+            yield Entry(Table.ADDRESS, _EXEMPT_PRIORITY, match, Table.FORWARD)
 
 
 def address_entries(
@@ -214,6 +227,7 @@ _NEW_CONNECTION_PRIORITY = 2000
 _MATCH_PRIORITY = {
     "client": -10,
     "server": -10,
+    "server-port": -5,
     "2-tuple": 0,
     "3-tuple": 10,
     "4-tuple": 20,
@@ -240,13 +254,15 @@ def verdict_entries(
     """The entries of a decided flow, one for each direction that it covers.
 
     Switches count whole seconds, so times are rounded up; a scaled clock makes
-    them shorter. Whoever needs the exact moment deletes the entry then.
+    them shorter. Whoever needs the exact moment deletes the entry then. A drop of more
+    than one flow tells the controller, which says of each flow why it was dropped.
     """
+    told = settle.action == "drop" and settle.match != "4-tuple"
     hard = _whole_seconds(settle.seconds, clock_rate)
     idle = 0 if hard else _whole_seconds(settle.idle_seconds, clock_rate)
     priority = _ACTION_PRIORITY[settle.action] + _MATCH_PRIORITY[settle.match]
     goto = None if settle.action == "drop" else Table.FORWARD
-    cookie = cookie_of(generation, meter=meter)
+    cookie = cookie_of(generation, held=told, meter=meter)
     ways = [way for way in (True, False) if _covers(settle, way)]
     return [
         Entry(
@@ -254,7 +270,8 @@ def verdict_entries(
             priority,
             flow_match(settle.flow, settle.match, to_server),
             goto,
-            meter=meter or None,
+            outputs=(CONTROLLER,) if told else (),
+            meter=LOG_METER if told else meter or None,
             idle_seconds=idle,
             hard_seconds=hard,
             cookie=cookie,
@@ -283,7 +300,7 @@ def flow_match(flow: FlowKey, width: str, to_server: bool) -> dict[str, Value]:
     version = "ipv4" if len(flow.client) == 4 else "ipv6"
     near, far = ("src", "dst") if to_server else ("dst", "src")
     match: dict[str, Value] = {"eth_type": IPV4 if version == "ipv4" else IPV6}
-    if width != "server":
+    if width not in ("server", "server-port"):
         match[f"{version}_{near}"] = int.from_bytes(flow.client)
     if width != "client":
         match[f"{version}_{far}"] = int.from_bytes(flow.server)

@@ -13,7 +13,14 @@ import struct
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from filterlab.openflow.tables import CONTROLLER, Entry, Meter, Table, Value
+from filterlab.openflow.tables import (
+    CONTROLLER,
+    METER_MASK,
+    Entry,
+    Meter,
+    Table,
+    Value,
+)
 from filterlab.policy.effects import Side
 
 VERSION = 4  # OpenFlow 1.3
@@ -136,7 +143,7 @@ def add_entry(entry: Entry) -> bytes:
     """
     match = encode_match(entry.match)
     instructions = _instructions(entry)
-    told = entry.table is Table.VERDICT and entry.meter is not None
+    told = entry.table is Table.VERDICT and entry.cookie & METER_MASK
     return (
         _FLOW_MOD.pack(
             VERSION,
@@ -295,3 +302,15 @@ def split_messages(stream: bytes) -> tuple[list[bytes], bytes]:
         messages.append(stream[start : start + length])
         start += length
     return messages, stream[start:]
+
+
+class RefusedError(Exception):
+    """The switch answered one of our messages with an error."""
+
+    def __init__(self, exchange: str, message: bytes):
+        kind, code = (int.from_bytes(message[i : i + 2]) for i in (8, 10))
+        refused = message[12:].hex()
+        super().__init__(
+            f"the switch of {exchange} refused a message: "
+            f"error type {kind} code {code}, on {refused}"
+        )

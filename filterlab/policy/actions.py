@@ -171,7 +171,7 @@ def _redirect(case: Case, rule: Rule) -> list[Effect]:
 def note(rule: Rule, flow: Flow, why: Mapping[str, str]) -> Effect:
     """What a rule asks for that lets the flow go on to the next rule."""
     if isinstance(rule.then, Probe):
-        return wire.Probe(flow.key, why)
+        return wire.Probe(flow.key, why, rule)
     side = Side.INSIDE if flow.client_inside else Side.OUTSIDE
     return wire.Record(flow.key, side, why)
 
@@ -286,5 +286,5 @@ ACTIONS: dict[type, tuple[str, Verdict, CarryOut]] = {
     Delay: ("delay", Verdict.THROTTLE, _delay),
     Redirect: ("redirect", Verdict.BLOCK, _redirect),
     Record: ("record", Verdict.UNDECIDED, _nothing_more),
-    Probe: ("probe", Verdict.UNDECIDED, _nothing_more),
+    Probe: ("probe", Verdict.PROBE, _nothing_more),
 }

@@ -6,12 +6,16 @@ resets needs the engine to see every packet, so its flows are not settled.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
+from filterlab.inspection.flow import FlowKey
 from filterlab.inspection.flow_table import State
 from filterlab.policy.actions import CarryOut, can_be_reset, send_resets
 from filterlab.policy.case import Case
-from filterlab.policy.effects import DropFrame, Effect, Settle
-from filterlab.policy.residual import Block
-from filterlab.policy.rules import Drop, Reset, Shutdown
+from filterlab.policy.effects import DropFrame, Effect, Log, Settle
+from filterlab.policy.residual import Block, Blocks
+from filterlab.policy.rules import Drop, Probe, Reset, Rule, Shutdown, Width
+from filterlab.policy.verdict import Decision, Verdict
 
 
 def strike_residually(case: Case, block: Block, carry_out: CarryOut) -> list[Effect]:
@@ -46,21 +50,65 @@ def meet(case: Case, block: Block, now: float, can_drop: bool) -> list[Effect]:
     return case.forward() + send_resets(case, reset, dropped=False)
 
 
+def expose(
+    blocks: Blocks,
+    rule: Rule,
+    key: FlowKey,
+    chance: Callable[[], float],
+    now: float,
+    why: Mapping[str, str],
+    frames: int,
+) -> list[Effect]:
+    """Put a server that the active prober has confirmed on the list of its rule."""
+    assert isinstance(rule.then, Probe) and rule.then.block is not None
+    ends = key.protocol, key.client, key.client_port, key.server, key.server_port
+    block = blocks.add(rule, rule.then.block, ends, chance, now, why)
+    line = Decision(
+        now,
+        Verdict.EXPOSED,
+        rule.name,
+        str(rule.source),
+        "expose",
+        key,
+        why,
+        frames,
+        bytes_seen=0,
+    )
+    return [*_settle(key, block, block.ends - now), Log(line)]
+
+
 def _tell_switch(case: Case, block: Block, seconds: float) -> list[Effect]:
+    flow = case.flow
+    if not flow.settles:
+        return []
+    if not block.settled:
+        return _settle(flow.key, block, seconds)
+    # The switch tells us of each flow that meets its entry; once is enough, except
+    # where each packet makes the block last longer.
+    if flow.block_told == block.number or block.residual.rearm:
+        return []
+    return [_drop(flow.key, block, "4-tuple", seconds, 0.0)]
+
+
+def _settle(key: FlowKey, block: Block, seconds: float) -> list[Effect]:
     residual = block.residual
-    if block.settled or residual.mechanism != "drop" or not case.flow.settles:
+    if residual.mechanism != "drop":
         return []
     block.settled = True
-    rearmed = residual.rearm  # then it lasts until nothing has met it for so long
-    idle_seconds = block.seconds if rearmed else 0.0
-    return [
-        Settle(
-            case.flow.key,
-            "drop",
-            match=residual.key,
-            to_server=residual.to_server,
-            to_client=residual.to_client,
-            seconds=None if rearmed else seconds,
-            idle_seconds=idle_seconds,
-        )
-    ]
+    if residual.rearm:  # then it lasts until nothing has met it for so long
+        return [_drop(key, block, residual.key, None, block.seconds)]
+    return [_drop(key, block, residual.key, seconds, 0.0)]
+
+
+def _drop(
+    key: FlowKey, block: Block, match: Width, seconds: float | None, idle: float
+) -> Settle:
+    return Settle(
+        key,
+        "drop",
+        match=match,
+        to_server=block.residual.to_server,
+        to_client=block.residual.to_client,
+        seconds=seconds,
+        idle_seconds=idle,
+    )

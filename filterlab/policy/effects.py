@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Literal
 
 from filterlab.inspection.flow import FlowKey
+from filterlab.policy.rules import Rule, Width
 from filterlab.policy.verdict import Decision
 
 
@@ -62,15 +63,16 @@ class Settle:
 
     `flow` says which packets, `match` how much of it counts: "4-tuple" this
     connection only, "3-tuple" any client port, "2-tuple" the two hosts, "client" and
-    "server" one address with whomever it speaks. `seconds` of
-    None lasts until the flow is idle for `idle_seconds`; otherwise idling does not
-    end it. A "drop" outranks a "forward" or a "limit" that matches the same packet, and
-    a 4-tuple that is settled "forward" is undecided again when a SYN opens it anew.
+    "server" one address with whomever it speaks, "server-port" a server's port.
+    `seconds` of None lasts until the flow is idle for `idle_seconds`; otherwise idling
+    does not end it. A "drop" outranks a "forward" or a "limit" that matches the same
+    packet, and a 4-tuple that is settled "forward" is undecided again when a SYN opens
+    it anew.
     """
 
     flow: FlowKey
     action: Literal["forward", "drop", "limit"]
-    match: Literal["client", "server", "2-tuple", "3-tuple", "4-tuple"] = "4-tuple"
+    match: Width = "4-tuple"
     limit: Limit | None = None
     to_server: bool = True
     to_client: bool = True
@@ -96,10 +98,11 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """The active prober looks at this flow's server."""
+    """The active prober looks at this flow's server, as the rule says."""
 
     flow: FlowKey
     finding: Mapping[str, str]
+    rule: Rule
 
 
 Effect = Forward | DropFrame | Inject | Settle | Log | Record | Probe

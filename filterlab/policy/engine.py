@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import Literal
 
 from filterlab.inspection.checksum import checksums_right
-from filterlab.inspection.flow import ESP, GRE, ICMP, ICMPV6, TCP, UDP, Ends
+from filterlab.inspection.flow import ICMPV6, TCP, Ends, FlowKey
 from filterlab.inspection.flow_table import Flow, FlowTable, State
 from filterlab.inspection.fragments import Fragments
 from filterlab.inspection.packet import ACK, SYN, Packet, dissect
@@ -24,15 +24,15 @@ from filterlab.inspection.plan import Plan
 from filterlab.inspection.tracking import Place, Step
 from filterlab.inspection.watch import Watch
 from filterlab.policy.actions import ACTIONS, CarryOut, counts_down, end_here
-from filterlab.policy.blocking import meet, strike_residually
+from filterlab.policy.blocking import expose, meet, strike_residually
 from filterlab.policy.case import Case, let_pass
 from filterlab.policy.effects import DropFrame, Effect, Forward, Settle, Side
 from filterlab.policy.ends import ends_of, is_from_server, is_second_syn
 from filterlab.policy.following import following_for
 from filterlab.policy.force import in_force, next_change, until
-from filterlab.policy.journal import logged, noted
+from filterlab.policy.journal import logged, logged_again, noted
 from filterlab.policy.position import inabilities
-from filterlab.policy.ready import ReadyRule, counts_parallel, make_ready, reading_plan
+from filterlab.policy.ready import ReadyRule, counts_parallel, make_ready, reading_plans
 from filterlab.policy.residual import Blocks
 from filterlab.policy.rules import Policy, Position, Residual, Rule, StackModel
 from filterlab.policy.verdict import Verdict
@@ -60,8 +60,7 @@ class Engine:
         self._stop: tuple[Effect, ...] = (_DROP,) if can_drop else ()
         self.quiet = len(self._pass)  # effects of a frame that changes nothing
         self._rules = [make_ready(rule) for rule in policy.rules]
-        plans = {n: reading_plan(policy, n) for n in (TCP, UDP, ESP, GRE, ICMP, ICMPV6)}
-        self._plans = {number: plan for number, plan in plans.items() if plan}
+        self._plans = reading_plans(policy)
         stack = policy.stack
         pairs = counts_parallel(policy)
         self._table = FlowTable(stack.max_flows, stack.idle_seconds, pairs)
@@ -367,9 +366,15 @@ class Engine:
         why: dict[str, str],
         carry_out: CarryOut,
     ) -> list[Effect]:
-        block = self._blocks.add(rule, residual, case, now, why)
+        block = self._blocks.add(rule, residual, case.flow.ends, self._chance, now, why)
         case.flow.block_told = block.number
         return strike_residually(case, block, carry_out)
+
+    def expose(
+        self, rule: Rule, key: FlowKey, why: dict[str, str], now: float
+    ) -> list[Effect]:
+        """Block the server of a flow: the prober has confirmed what the rule took."""
+        return expose(self._blocks, rule, key, self._chance, now, why, self._frames)
 
     def _happens(self, probability: float) -> bool:
         return probability >= 1 or self._chance() < probability
@@ -385,15 +390,4 @@ class Engine:
         if flow.block_told == block.number or not is_hit:
             return effects
         flow.block_told = block.number
-        log = logged(
-            self._frames,
-            block.rule,
-            Verdict.BLOCK,
-            block.residual.mechanism,
-            flow,
-            block.finding,
-            0,
-            now,
-            residual=True,
-        )
-        return [*effects, log]
+        return [*effects, logged_again(self._frames, block, flow, now)]

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from filterlab.inspection.flow_table import Flow
 from filterlab.policy.actions import ACTIONS, note
 from filterlab.policy.effects import Effect, Log
+from filterlab.policy.residual import Block
 from filterlab.policy.rules import Rule
 from filterlab.policy.verdict import Decision, Verdict
 
@@ -50,3 +51,10 @@ def noted(
         effects.append(note(rule, flow, why))
         effects.append(logged(frame, rule, verdict, name, flow, why, seen, now))
     return effects
+
+
+def logged_again(frame: int, block: Block, flow: Flow, now: float) -> Log:
+    """What happened to a flow at a frame because of an earlier match."""
+    rule, mechanism = block.rule, block.residual.mechanism
+    why = block.finding
+    return logged(frame, rule, Verdict.BLOCK, mechanism, flow, why, 0, now, True)

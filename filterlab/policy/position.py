@@ -13,6 +13,7 @@ from filterlab.policy.rules import (
     Freeze,
     Policy,
     Position,
+    Probe,
     Redirect,
     Reset,
     Rule,
@@ -40,7 +41,7 @@ def inability(position: Position, rule: Rule) -> str | None:
             return "an on_path box cannot drop: the frame has already gone on"
         case Reset(then_drop=True) if position is Position.ON_PATH:
             return "an on_path box cannot drop the rest of a flow"
-    residual = rule.residual
+    residual = rule.then.block if isinstance(rule.then, Probe) else rule.residual
     if position is Position.ON_PATH and residual and residual.mechanism == "drop":
         return "an on_path box cannot block by dropping; mechanism reset can"
     return None

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from filterlab.inspection.catalogue import DETAILS, RECOGNISERS
-from filterlab.inspection.flow import TCP
+from filterlab.inspection.flow import ESP, GRE, ICMP, ICMPV6, TCP, UDP
 from filterlab.inspection.flow_table import Flow
 from filterlab.inspection.plan import Plan
 from filterlab.inspection.recogniser import Reading, Recogniser
@@ -38,6 +38,8 @@ from filterlab.policy.rules import (
     Rule,
     Texts,
 )
+
+_TRANSPORTS = (TCP, UDP, ESP, GRE, ICMP, ICMPV6)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +99,12 @@ def counts_parallel(policy: Policy) -> bool:
 def _matches(policy: Policy) -> Iterator[Match]:
     for rule in policy.rules:
         yield from matches_of(rule.when)
+
+
+def reading_plans(policy: Policy) -> dict[int, Plan]:
+    """How the policy's box reads flows of each transport that it has reason to."""
+    plans = {number: reading_plan(policy, number) for number in _TRANSPORTS}
+    return {number: plan for number, plan in plans.items() if plan}
 
 
 def reading_plan(policy: Policy, transport: int) -> Plan | None:

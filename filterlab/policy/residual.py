@@ -6,12 +6,11 @@ Source: Bock et al., "Your Censor is My Censor" (WOOT 2021), Table I: 2-, 3- and
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from filterlab.inspection.flow import Ends
-from filterlab.policy.case import Case
-from filterlab.policy.rules import Policy, Residual, Rule, Width
+from filterlab.policy.rules import Policy, Probe, Residual, Rule, Width
 
 _Key = tuple[Width, tuple[int | bytes, ...]]
 
@@ -40,6 +39,11 @@ class Blocks:
 
     def __init__(self, policy: Policy) -> None:
         kinds = {rule.residual.key for rule in policy.rules if rule.residual}
+        kinds |= {
+            rule.then.block.key
+            for rule in policy.rules
+            if isinstance(rule.then, Probe) and rule.then.block
+        }
         self._kinds: tuple[Width, ...] = tuple(sorted(kinds))
         self.by_key: dict[_Key, Block] = {}
         self._count = 0
@@ -51,18 +55,19 @@ class Blocks:
         self,
         rule: Rule,
         residual: Residual,
-        case: Case,
+        ends: Ends,
+        chance: Callable[[], float],
         now: float,
-        why: dict[str, str],
+        why: Mapping[str, str],
     ) -> Block:
         """Begin a block, or begin it again."""
         seconds = residual.seconds
         if residual.most_seconds is not None:
-            seconds += case.chance() * (residual.most_seconds - seconds)
+            seconds += chance() * (residual.most_seconds - seconds)
         self._count += 1
         starts = now + residual.onset_seconds
         block = Block(self._count, rule, residual, why, starts, seconds)
-        self.by_key[_key(residual.key, case.flow.ends)] = block
+        self.by_key[_key(residual.key, ends)] = block
         return block
 
     def find(self, ends: Ends, from_client: bool, now: float) -> Block | None:
@@ -96,6 +101,8 @@ def _key(kind: Width, ends: Ends) -> _Key:
         return kind, (client,)
     if kind == "server":
         return kind, (server,)
+    if kind == "server-port":
+        return kind, (protocol, server, server_port)
     if kind == "2-tuple":
         return kind, (client, server)
     if kind == "3-tuple":

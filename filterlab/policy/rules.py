@@ -270,9 +270,47 @@ class Record:
     """Note the flow for the operator, and go on with the next rule."""
 
 
+Width = Literal["client", "server", "server-port", "2-tuple", "3-tuple", "4-tuple"]
+"""How much of a flow's ends a block or a switch entry goes by."""
+
+
+@dataclass(frozen=True, slots=True)
+class Residual:
+    """How long, and for whom, blocking goes on after a rule has struck.
+
+    `key` is what later packets are compared by: the client's or the server's address
+    alone, the server's address and port, 2-tuple (client address, server address),
+    3-tuple (and server port), 4-tuple (and client port). `seconds` up to `most_seconds`
+    are drawn where it is given. `needs_data` resets only packets that carry some.
+    """
+
+    key: Width
+    seconds: float
+    rearm: bool = False  # a packet that meets the block starts its time again
+    to_server: bool = True
+    to_client: bool = True
+    mechanism: Literal["drop", "reset"] = "drop"
+    onset_seconds: float = 0.0
+    probability: float = 1.0
+    most_seconds: float | None = None
+    needs_data: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """Hand the server to the active prober, and go on with the next rule."""
+    """Hand the server to the active prober, and go on with the next rule.
+
+    It looks for each of `kinds` (`filterlab.prober.judgement.KINDS`), `delay_seconds`
+    after the flow was recognised, and does not look at the same server again for
+    `again_seconds`. What it confirms is put on the list `lag_seconds` later, and from
+    then on blocked for everybody as `block` says; without one it is only noted.
+    """
+
+    kinds: tuple[str, ...] = ()
+    delay_seconds: float = 0.0
+    lag_seconds: float = 0.0
+    again_seconds: float = 900.0
+    block: Residual | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,31 +332,6 @@ Action = (
     | Probe
     | Shutdown
 )
-
-Width = Literal["client", "server", "2-tuple", "3-tuple", "4-tuple"]
-"""How much of a flow's ends a block or a switch entry goes by."""
-
-
-@dataclass(frozen=True, slots=True)
-class Residual:
-    """How long, and for whom, blocking goes on after a rule has struck.
-
-    `key` is what later packets are compared by: the client's or the server's address
-    alone, 2-tuple (client address, server address), 3-tuple (and server port), 4-tuple
-    (and client port). `seconds` up to `most_seconds` are drawn where it is given.
-    `needs_data` resets only packets that carry some.
-    """
-
-    key: Width
-    seconds: float
-    rearm: bool = False  # a packet that meets the block starts its time again
-    to_server: bool = True
-    to_client: bool = True
-    mechanism: Literal["drop", "reset"] = "drop"
-    onset_seconds: float = 0.0
-    probability: float = 1.0
-    most_seconds: float | None = None
-    needs_data: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,8 @@ class Verdict(StrEnum):
     ALLOW = "allow"
     BLOCK = "block"
     THROTTLE = "throttle"
+    PROBE = "probe"  # the active prober looks, or has looked, at its server
+    EXPOSED = "exposed"  # the server is on the list of those that it has confirmed
 
 
 @dataclass(frozen=True, slots=True)

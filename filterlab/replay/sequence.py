@@ -16,6 +16,7 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from math import inf
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +37,7 @@ class Act:
 
     feed: Feed
     digests: list[bytes]  # of each row's frame
+    until: float  # what the engine's clock showed when the next policy came
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +68,9 @@ def in_order(
         chosen = rows[order]
         acts.append(
             Act(
-                _picked(feed, chosen, seconds),
+                picked(feed, chosen, seconds),
                 [digests[row] for row in chosen.tolist()],
+                given[last].now if last < len(given) else inf,
             )
         )
     return Sequenced(acts, missing)
@@ -139,13 +142,13 @@ def _between(
     return np.array(rows, np.int64), np.array(times), np.array(clock)
 
 
-def _picked(feed: Feed, rows: Numbers, seconds: Moments) -> Feed:
+def picked(feed: Feed, rows: Numbers, seconds: Moments) -> Feed:
     """These rows of a feed, at these moments."""
     index = feed.index
     columns = ("start", "length", "nanoseconds", "link_type", "interface", "direction")
-    picked = {name: getattr(index, name)[rows] for name in (*columns, "injected")}
+    some = {name: getattr(index, name)[rows] for name in (*columns, "injected")}
     return Feed(
-        replace(index, **picked),
+        replace(index, **some),
         feed.sides[rows],
         feed.numbers[rows],
         feed.captures[rows],

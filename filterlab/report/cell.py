@@ -40,6 +40,7 @@ class Cell:
     attempts: tuple[Attempt, ...]
     control: Attempt
     strategy: str | None = None
+    exposed: bool = False  # the prober had confirmed its server by the phase's end
 
     @property
     def typical(self) -> Attempt:
@@ -89,6 +90,7 @@ class Cell:
                 "strategy": self.strategy,
                 "phase": self.phase,
                 "innocent": self.innocent,
+                "exposed": self.exposed,
                 "label": attempt.outcome.label,
                 "rule": attempt.decided_by,
                 "why": attempt.outcome.why,

@@ -43,6 +43,7 @@ class Result:
     folder: Path
     evidence: tuple[str, ...] = field(default=())
     timeline: tuple[Mapping[str, Any], ...] = ()  # phase, policies, since when
+    probers: tuple[str, ...] = ()  # addresses that the exchanges let pass unseen
 
     @property
     def verdict(self) -> Verdict:
@@ -84,6 +85,7 @@ class Result:
             "seconds": {name: round(value, 4) for name, value in self.seconds.items()},
             "phases": list(self.phases),
             "timeline": list(self.timeline),
+            "probers": list(self.probers),
             "probes": [entry for cell in self.cells for entry in cell.as_json()],
             "expectations": [check.as_json() for check in self.checks],
             "collateral": dict(zip(("lost", "innocent"), self.collateral, strict=True)),

@@ -10,7 +10,7 @@ import json
 import queue
 import subprocess
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,12 @@ CONTROLLER_PORT = 6653  # IANA: openflow
 
 
 def exchange_config(
-    network: Network, decisions: Path, seed: int, clock_rate: float
+    network: Network,
+    decisions: Path,
+    seed: int,
+    clock_rate: float,
+    clock_starts: float | None = None,
+    probers: Sequence[str] = (),
 ) -> dict[str, Any]:
     """What `controllers/exchange.py` must know of a network before it starts."""
     exchanges: list[dict[str, Any]] = [
@@ -48,6 +53,8 @@ def exchange_config(
         "decisions": str(decisions),
         "seed": seed,
         "clock_rate": clock_rate,
+        "clock_starts": clock_starts,
+        "probers": list(probers),
         "exchanges": exchanges,
     }
 
@@ -61,6 +68,9 @@ class Controller:
 
     def __init__(self, arguments: Sequence[str], log: Path) -> None:
         self.log = log
+        # Who is told of suspects: of servers that the prober is to look at.
+        self.suspected: Callable[[dict[str, Any]], None] | None = None
+        self._asking = threading.Lock()
         self._lines: queue.Queue[dict[str, Any] | None] = queue.Queue()
         self._next_id = 0
         with log.open("wb") as errors:
@@ -97,6 +107,15 @@ class Controller:
             since[requests.pop(answer["id"])] = answer["since"]
         return since
 
+    def probed(self, said: Mapping[str, Any]) -> None:
+        """Pass on what the prober has seen of a suspect; nobody is waited for."""
+        request = {"suspect": said["id"], "seen": said["seen"], "kind": said["kind"]}
+        self._ask({"do": "probed", **request})
+
+    def leap(self, at_seconds: float) -> None:
+        """Let the scenario's clock show at least this, and see what is due by then."""
+        self._answer({self._ask({"do": "leap", "at_seconds": at_seconds})})
+
     def counters(self) -> dict[str, Any]:
         """What each exchange has counted so far."""
         return self._answer({self._ask({"do": "counters"})})
@@ -122,15 +141,17 @@ class Controller:
                 pipe.close()
 
     def _ask(self, request: dict[str, Any]) -> int:
-        self._next_id += 1
-        line = json.dumps({"id": self._next_id, **request}) + "\n"
         assert self._process.stdin is not None
-        try:
-            self._process.stdin.write(line.encode())
-            self._process.stdin.flush()
-        except BrokenPipeError:
-            raise ControllerFault(self.fault() or "the controller hung up") from None
-        return self._next_id
+        with self._asking:
+            self._next_id += 1
+            line = json.dumps({"id": self._next_id, **request}) + "\n"
+            try:
+                self._process.stdin.write(line.encode())
+                self._process.stdin.flush()
+            except BrokenPipeError:
+                said = self.fault() or "the controller hung up"
+                raise ControllerFault(said) from None
+            return self._next_id
 
     def _answer(self, wanted: set[int]) -> dict[str, Any]:
         while True:
@@ -159,6 +180,11 @@ class Controller:
                 message = json.loads(line)
             except json.JSONDecodeError:
                 continue  # an application's own print, not one of our lines
-            if isinstance(message, dict):
-                self._lines.put(message)
+            if not isinstance(message, dict):
+                continue
+            if message.get("event") in ("suspect", "probe"):
+                if self.suspected is not None:
+                    self.suspected(message)
+                continue
+            self._lines.put(message)
         self._lines.put(None)

@@ -93,7 +93,9 @@ class Evening:
         performance, plan = self._performance, self._plan
         decisions = self._annotated(performance.decided.read())
         order = {planned.name: n for n, planned in enumerate(plan.probes)}
-        cells = sorted(performance.cells, key=lambda cell: order[cell.probe])
+        cells = sorted(
+            performance.with_exposure(decisions), key=lambda cell: order[cell.probe]
+        )
         self._seconds |= {"up": self._stage.seconds_up, **performance.seconds}
         return Result(
             scenario=str(plan.path),
@@ -103,6 +105,7 @@ class Evening:
             seconds=self._seconds,
             phases=tuple(phase.name for phase in plan.scenario.phases),
             timeline=tuple(performance.timeline),
+            probers=tuple(plan.addresses(plan.prober) if plan.prober else ()),
             cells=tuple(cells),
             checks=tuple(check_all(plan.scenario, cells)),
             decisions=tuple(decisions),

@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any, Protocol, TypeVar
 
 from filterlab.lab.clock import NotInTime, wait_for
+from filterlab.policy.verdict import Verdict
 from filterlab.probes.outcome import Outcome, judge
 from filterlab.probes.result import ProbeResult
 from filterlab.report.cell import Attempt, Cell
@@ -61,6 +62,7 @@ class Performance:
     def play(self, phase: Phase) -> list[str]:
         """All probes in one phase; returns what of the lab failed in it."""
         started = time.monotonic()
+        self._stage.leap(phase.at_seconds)
         first_decision = len(self.decided.read())
         self._first_decisions[phase.name] = first_decision
         wanted = dict(phase.policies)
@@ -76,6 +78,26 @@ class Performance:
             self._audience.probe(cell)
         self.seconds["run"] = self.seconds.get("run", 0.0) + time.monotonic() - started
         return self._stage.faults()
+
+    def with_exposure(self, lines: list[dict[str, Any]]) -> list[Cell]:
+        """The cells, each with whether these say that its server was found out."""
+        ends = [*list(self._first_decisions.values())[1:], len(lines)]
+        until = dict(zip(self._first_decisions, ends, strict=False))
+        return [
+            replace(cell, exposed=self._is_exposed(cell, lines[: until[cell.phase]]))
+            for cell in self.cells
+        ]
+
+    def _is_exposed(self, cell: Cell, lines: list[dict[str, Any]]) -> bool:
+        planned = next(p for p in self._plan.probes if p.name == cell.probe)
+        nodes = [planned.target]
+        if planned.passage is not None:
+            nodes = list(planned.passage.hosts.values())
+        servers = [address for node in nodes for address in self._plan.addresses(node)]
+        return any(
+            line["verdict"] == Verdict.EXPOSED and line["flow"]["server"] in servers
+            for line in lines
+        )
 
     def try_again(self, phase: Phase) -> None:
         """One more attempt of each probe that got through; what is in force goes on."""

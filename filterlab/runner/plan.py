@@ -9,13 +9,15 @@ has a host of its own, where the probe's target stands unless the tool says othe
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from filterlab.map.graph import graph_of
 from filterlab.map.share import MapReport, describe
+from filterlab.policy import rules as policies
+from filterlab.policy.rules import Policy
 from filterlab.probes.request import ProbeRequest, Timeouts
 from filterlab.runner.passages import check_passages
 from filterlab.runner.topologies import lay_out, topology_facts
@@ -28,6 +30,7 @@ from filterlab.tools.shelf import Shelf
 
 # Interface names hold 15 characters (IFNAMSIZ), the topologies add up to 5.
 _NODE_NAME_LENGTH = 10
+PROBER_PLACES = ("home", "campus", "inside")  # of national, campus and single
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,7 @@ class Plan:
     hosts: dict[str, str] = field(default_factory=dict)  # node -> place
     node_of: dict[str, str] = field(default_factory=dict)  # service or client -> node
     probes: list[PlannedProbe] = field(default_factory=list)
+    prober: str | None = None  # the node of the active prober, where a policy has one
     topo: Any = None
     map: MapReport | None = None
 
@@ -155,6 +159,9 @@ def make_plan(path: Path) -> Plan:
     for name, probe in scenario.probes.items():
         plan.probes.append(_planned(plan, name, probe))
     topology = scenario.topology
+    if any(_probes(policy) for policy in scenario.policies.values()):
+        laid = topology_facts()[topology.use].lay_out(topology.parameters)
+        plan.prober = _add(plan, "prober", _prober_place(laid.places))
     plan.topo = lay_out(topology.use, topology.parameters, plan.hosts)
     plan.map = describe(graph_of(plan.topo), _pairs(plan))
     _check_crossings(plan)
@@ -170,6 +177,19 @@ def _add(plan: Plan, wish: str, place: str) -> str:
         name, number = plain[: _NODE_NAME_LENGTH - len(tail)] + tail, number + 1
     plan.hosts[name] = place
     return name
+
+
+def _probes(policy: Policy) -> bool:
+    return any(isinstance(rule.then, policies.Probe) for rule in policy.rules)
+
+
+def _prober_place(places: Sequence[str]) -> str:
+    """Where a prober stands: in the country, and no subscriber if that can be.
+
+    The Great Firewall's come from the country's own networks (Ensafi et al., IMC 2015,
+    4.1), so that their packets pass the exchange on their way.
+    """
+    return next((place for place in PROBER_PLACES if place in places), places[0])
 
 
 def _planned(plan: Plan, name: str, probe: Probe) -> PlannedProbe:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import pickle
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -28,6 +28,7 @@ from filterlab.runner.controller import (
     exchange_config,
 )
 from filterlab.runner.plan import Plan
+from filterlab.runner.prober import Prober
 from filterlab.runner.through import Through
 from filterlab.scenario import content
 
@@ -49,6 +50,7 @@ class Stage:
         port = CONTROLLER_PORT if plan.scenario.controller is None else None
         self.network = Network(plan.topo, folder / "network", port)
         self.supervisor = Supervisor(folder)
+        self.prober: Prober | None = None
         self.launcher: Launcher | None = None
         self.controller: Controller | None = None
         self.capture: Capture | None = None
@@ -79,6 +81,7 @@ class Stage:
             self.supervisor,
             wait=False,
         )
+        self._start_prober()
         if self.plan.scenario.controller is None:
             self.network.connect_controllers()
             self.controller.wait_ready(self.plan.exchanges)
@@ -98,6 +101,8 @@ class Stage:
         if self.controller is not None:
             ends.append(self.controller.stop)
         ends.append(self._stop_capture)
+        if self.prober is not None:
+            ends.append(self.prober.stop)
         if self.launcher is not None:
             ends.append(self.launcher.close)
         ends += [around.stop for around in self.strategies.values()]
@@ -129,6 +134,18 @@ class Stage:
         files = {name: self._pickled(policy) for name, policy in policies.items()}
         return self.controller.set_policies(files)
 
+    def leap(self, at_seconds: float) -> None:
+        """Let the scenario's clock show at least this much since its start."""
+        if self.plan.scenario.controller is None:
+            assert self.controller is not None
+            self.controller.leap(at_seconds)
+        self._linger(None)
+
+    def _linger(self, addresses: Sequence[str] | None) -> None:
+        """Return when the prober has seen what it wants of these servers, or of all."""
+        if self.prober is not None:
+            self.prober.wait_done(addresses)
+
     def _hand_over(self) -> None:
         """Give the exchanges to the application that the scenario names, once.
 
@@ -151,6 +168,8 @@ class Stage:
         found = [str(death) for death in self.supervisor.died()]
         if self.controller is not None and (fault := self.controller.fault()):
             found.append(f"{fault}{tail(self.controller.log)}")
+        if self.prober is not None and (fault := self.prober.fault()):
+            found.append(f"{fault}{tail(self.prober.log)}")
         try:
             self.network.check()
         except RuntimeError as error:
@@ -164,7 +183,11 @@ class Stage:
         log = self.folder / "logs" / "controller.log"
         if named is None:
             config = exchange_config(
-                self.network, self.decisions, self.seed, self.plan.scenario.clock
+                self.network,
+                self.decisions,
+                self.seed,
+                self.plan.scenario.clock,
+                probers=self._prober_addresses(),
             )
             file = self.folder / "controller.json"
             file.write_text(json.dumps(config, indent=1))
@@ -174,6 +197,19 @@ class Stage:
         for name in self.plan.exchanges:
             arguments += ["--exchange", f"{name}={self.network.dpid(name)}"]
         return Controller(arguments, log)
+
+    def _prober_addresses(self) -> list[str]:
+        prober = self.plan.prober
+        return [] if prober is None else self.plan.addresses(prober)
+
+    def _start_prober(self) -> None:
+        if self.plan.prober is None:
+            return
+        assert self.controller is not None
+        log = self.folder / "logs" / "prober.log"
+        answer = self.controller.probed
+        self.prober = Prober(self.network, self.plan.prober, log, answer)
+        self.controller.suspected = self.prober.take
 
     def _set_resolvers(self) -> None:
         """Every host asks the resolver of its own place, unless its client says."""
@@ -228,6 +264,7 @@ class Stage:
                     self.authority,
                     self.supervisor,
                     WORKSHOP / "tools",
+                    self._linger,
                 )
 
     def _prepare_strategies(self) -> None:

@@ -7,6 +7,7 @@ does who starts a VPN; a session from before the blocking would not be asked aga
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,7 @@ class Through:
         authority: Authority,
         supervisor: Supervisor,
         workshop: Path,
+        linger: Callable[[Sequence[str]], None] = lambda addresses: None,
     ) -> None:
         assert planned.passage is not None
         self._planned = planned
@@ -48,6 +50,7 @@ class Through:
         self._authority = authority
         self._supervisor = supervisor
         self._workshop = workshop
+        self._linger = linger  # a prober may still be looking at its servers
         self._tool = Shelf()[planned.passage.tool]
         self._device = network.node(planned.passage.device)
         self._hosts = {
@@ -68,6 +71,7 @@ class Through:
         except NotReady as error:  # a program that is the client, and not installed
             result = broken(_last_line_says(str(error)))
         finally:
+            self._linger([a for h in self._hosts for a in self._addresses(h)])
             deaths = [p.death() for p in tool.processes if p.death() is not None]
             tool.stop()
         if deaths:
@@ -75,6 +79,9 @@ class Through:
         if not tool.processes:
             return result
         return asking.after(Step("tunnel", None, 0.0, seconds), result)
+
+    def _addresses(self, role: str) -> list[str]:
+        return self._plan.addresses(self._hosts[role].name)
 
     def _start(self) -> RunningTool:
         self._attempts += 1

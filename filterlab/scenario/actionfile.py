@@ -15,7 +15,6 @@ from filterlab.policy.rules import (
     Delay,
     Drop,
     Freeze,
-    Probe,
     Record,
     Redirect,
     Shutdown,
@@ -23,6 +22,7 @@ from filterlab.policy.rules import (
 )
 from filterlab.scenario.forgeryfile import InjectDnsText, InjectHttpText, ResetText
 from filterlab.scenario.item import Item
+from filterlab.scenario.proberfile import ProbeText
 from filterlab.scenario.problem import did_you_mean, listed, one_of
 from filterlab.scenario.values import (
     IpAddress,
@@ -222,7 +222,7 @@ class Then(Item):
     delay: DelayText | None = None
     redirect: RedirectText | None = None
     record: Bare | None = None
-    probe: Bare | None = None
+    probe: ProbeText | None = None
     shutdown: Bare | None = None
 
     @classmethod
@@ -259,9 +259,8 @@ class Then(Item):
         return _BARE[self.name]()
 
 
-_BARE: dict[str, type[Allow | Record | Probe | Shutdown]] = {
+_BARE: dict[str, type[Allow | Record | Shutdown]] = {
     "allow": Allow,
     "record": Record,
-    "probe": Probe,
     "shutdown": Shutdown,
 }

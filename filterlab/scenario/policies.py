@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from datetime import date
 from pathlib import Path
-from typing import Literal, cast
 
 from filterlab.inspection.fields import FIELDS
 from filterlab.policy.position import inability
@@ -19,20 +18,16 @@ from filterlab.policy.rules import (
     Policy,
     Position,
     Redirect,
-    Residual,
     Rule,
-    Width,
 )
 from filterlab.scenario import source
 from filterlab.scenario.conditions import ConditionReader, fields_of
 from filterlab.scenario.item import validate
 from filterlab.scenario.plugins import plugins
-from filterlab.scenario.policyfile import PolicyFile, ResidualText, RuleText
+from filterlab.scenario.policyfile import PolicyFile, RuleText
 from filterlab.scenario.problem import BadInput, listed, quoted
 from filterlab.scenario.reach import check_reach
 from filterlab.scenario.source import Document
-
-_Mechanism = Literal["drop", "reset"]
 
 # What a resolver can do; what the other positions can is for `inability` to say.
 _RESOLVER_CAN = frozenset({"allow", "inject_dns", "record"})
@@ -85,7 +80,7 @@ def _policy(file: PolicyFile, document: Document, path: Path) -> Policy:
         if "when" in written.model_fields_set:
             when = reader.read((*written.path, "when"))
         name = written.name or f"rule {index + 1}"
-        residual = None if written.residual is None else _residual(written.residual)
+        residual = None if written.residual is None else written.residual.residual()
         rule = Rule(
             name,
             written.where,
@@ -171,18 +166,3 @@ def _check_reading(
             on_key=True,
             help="stack: segment reads each on its own",
         )
-
-
-def _residual(written: ResidualText) -> Residual:
-    return Residual(
-        key=cast(Width, written.key),
-        seconds=written.seconds[0],
-        most_seconds=None if len(set(written.seconds)) == 1 else written.seconds[1],
-        needs_data=written.needs_data,
-        rearm=written.rearm,
-        to_server=written.to_server,
-        to_client=written.to_client,
-        mechanism=cast(_Mechanism, written.mechanism),
-        onset_seconds=written.onset,
-        probability=written.probability,
-    )

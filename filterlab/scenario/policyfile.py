@@ -19,40 +19,20 @@ from filterlab.scenario.actionfile import Then
 from filterlab.scenario.item import Item
 from filterlab.scenario.plugins import PluginText
 from filterlab.scenario.reference import Reference
+from filterlab.scenario.residualfile import ResidualText
 from filterlab.scenario.stackfile import StackText
 from filterlab.scenario.values import (
     Reads,
-    Seconds,
     Share,
-    Truth,
     Unreadable,
     Words,
     one_or_more,
-    seconds,
     text,
     whole_number,
     word_of,
 )
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-
-
-def _bare_seconds(value: Any) -> float:
-    """A duration; a bare number is seconds, as the key says."""
-    written = text(value)
-    return seconds(f"{written}s" if written.isdigit() else written)
-
-
-def _some_seconds(value: Any) -> tuple[float, float]:
-    """A duration, or two: the least and the most of a random one."""
-    if not isinstance(value, list):
-        return _bare_seconds(value), _bare_seconds(value)
-    if len(value) != 2:
-        raise Unreadable("a duration, or two of them: [least, most]")
-    least, most = map(_bare_seconds, value)
-    if least > most:
-        raise Unreadable("the shorter time first", says="runs backwards")
-    return least, most
 
 
 def _time_of_day(value: Any) -> int:
@@ -122,20 +102,6 @@ class SignaturesText(Item):
     """What the box knows of protocols."""
 
     as_of: Annotated[date, Reads(_day, type="string", format="date")]
-
-
-class ResidualText(Item):
-    """How blocking goes on after a rule has struck."""
-
-    key: Annotated[str, word_of("client", "server", "2-tuple", "3-tuple", "4-tuple")]
-    seconds: Annotated[tuple[float, float], Reads(_some_seconds)]
-    needs_data: Truth = False
-    rearm: Truth = False
-    to_server: Truth = True
-    to_client: Truth = True
-    mechanism: Annotated[str, word_of("drop", "reset")] = "drop"
-    onset: Seconds = 0.0
-    probability: Share = 1.0
 
 
 # Conditions hold conditions; pydantic has no model to refer to, so it comes by itself.

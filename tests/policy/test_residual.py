@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from filterlab.policy.effects import DropFrame, Forward, Settle
+from filterlab.policy.effects import DropFrame, Forward, Log, Settle
 from filterlab.policy.engine import Engine
-from filterlab.policy.rules import Drop, InjectDns, Position, Reset, Residual
+from filterlab.policy.rules import Drop, InjectDns, Position, Probe, Reset, Residual
+from filterlab.policy.verdict import Verdict
 from tests.inspection.wire import Talk, hello, query
 from tests.policy.boxes import IN, OUT, SNI, box, injected, key, log, opened, rule
 
@@ -46,6 +47,8 @@ def test_tells_the_switch_the_whole_key() -> None:
     ("kind", "port", "server_port", "blocks"),
     [
         ("2-tuple", 2, 80, True),
+        ("server-port", 2, 443, True),
+        ("server-port", 2, 80, False),
         ("3-tuple", 2, 443, True),
         ("3-tuple", 2, 80, False),
         ("4-tuple", 40_000, 443, True),
@@ -62,6 +65,37 @@ def test_meets_later_flows_of_its_key(
         assert log(said).residual and log(said).action == "drop"
         again = engine.receive(Talk(port, server_port).syn(), 31.0, IN)
         assert again == [DropFrame()]
+
+
+def test_the_switch_tells_of_a_flow_that_meets_it_once() -> None:
+    engine, _ = _struck(Residual("server-port", 60.0))
+    other = Talk(2)
+    said = engine.receive(other.syn(), 20.0, IN)
+    assert said[0] == DropFrame()
+    assert said[1] == Settle(key(other), "drop", seconds=40.0, idle_seconds=0.0)
+    assert log(said).residual
+    armed, _ = _struck(Residual("server-port", 60.0, rearm=True))
+    assert len(armed.receive(Talk(2).syn(), 20.0, IN)) == 2  # dropped, and logged
+
+
+def test_blocks_for_everybody_what_the_prober_has_confirmed() -> None:
+    probe = rule(SNI, Probe(("openvpn",), block=Residual("server-port", 60.0)))
+    engine, talk = box(probe), Talk()
+    opened(engine, talk)
+    engine.receive(talk.send(hello()), 0.0, IN)
+    assert engine.receive(talk.send(b"more"), 1.0, IN) == [Forward()]
+    why = {"prober": "openvpn"}
+    listed, line = engine.expose(probe, key(talk), why, 2.0)
+    assert listed == Settle(
+        key(talk), "drop", match="server-port", seconds=60.0, idle_seconds=0.0
+    )
+    assert isinstance(line, Log) and line.decision.verdict is Verdict.EXPOSED
+    assert engine.receive(talk.send(b"more"), 3.0, IN)[0] == DropFrame()
+    blocked = engine.receive(Talk(2).syn(), 4.0, IN)
+    assert blocked[0] == DropFrame()
+    assert log(blocked).finding == why
+    assert engine.receive(Talk(2, 80).syn(), 4.0, IN)[0] == Forward()
+    assert engine.receive(Talk(3).syn(), 62.0, IN)[0] == Forward()
 
 
 def test_ends_with_its_time() -> None:

@@ -170,7 +170,8 @@ def test_records_and_probes_and_goes_on() -> None:
     assert log(first).action == "record" and log(first).verdict is Verdict.UNDECIDED
     engine.receive(talk.syn_ack(), 0.0, OUT)
     said = engine.receive(talk.send(hello()), 0.0, IN)
-    assert effects.Probe(key(talk), {"tls.sni": "blocked.example"}) in said
+    found = {"tls.sni": "blocked.example"}
+    assert effects.Probe(key(talk), found, rules[1]) in said
     assert len(injected(said)) == 2
     assert not any(isinstance(e, effects.Record) for e in said)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,6 +12,7 @@ import pytest
 
 from filterlab.replay.rehearsal import compare
 from filterlab.runner.plan import make_plan
+from filterlab.runner.sealing import BAD_INPUT
 from filterlab.scenario.content import scenarios
 
 
@@ -23,7 +25,9 @@ def test_live_and_replay_decide_the_same(
     out = tmp_path / "run"
     command = [sys.executable, "-m", "filterlab.cli", "run", str(path), "--out"]
     done = subprocess.run([*command, str(out)], capture_output=True, text=True)
-    assert done.returncode in (0, 1), done.stdout + done.stderr  # the lab held
+    # What a busy machine does to the probes is not the question here.
+    assert done.returncode != BAD_INPUT, done.stderr
+    assert json.loads((out / "result.json").read_text())["faults"] == []
     scenario = make_plan(path).scenario
     difference = compare(out, scenario.policies, scenario.clock)
     assert not difference, str(difference)
