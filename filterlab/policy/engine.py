@@ -61,6 +61,7 @@ class Engine:
         self.quiet = len(self._pass)  # effects of a frame that changes nothing
         self._rules = [make_ready(rule) for rule in policy.rules]
         self._plans = reading_plans(policy)
+        self.asks_sums = bool(self._plans) and policy.stack.checks_checksum
         stack = policy.stack
         pairs = counts_parallel(policy)
         self._table = FlowTable(stack.max_flows, stack.idle_seconds, pairs)

@@ -207,7 +207,7 @@ class Batch:
         """Whether their checksums are right, where the engine will ask."""
         headers = self._headers
         plain = np.flatnonzero(headers.flow[rows] >= 0)
-        if not self._engine.stack.checks_checksum or not len(plain):
+        if not self._engine.asks_sums or not len(plain):
             return None
         rows, start = rows[plain], start[plain]
         network, transport, _, end = headers.places[rows, :4].T + start
