@@ -19,7 +19,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from filterlab.bench import replay
+from filterlab.bench import matrix, replay
 from filterlab.bench.figure import Figure
 
 
@@ -30,6 +30,7 @@ class Benchmark(StrEnum):
     GOODPUT = "goodput"  # bulk TCP through a filtering exchange
     CONNECTIONS = "connections"  # new connections a second, and their latency
     MEMORY = "memory"  # of the controller, with many open flows
+    MATRIX = "matrix"  # cells a minute, and what a cell takes
     REPLAY = "replay"  # frames of a capture, without a network
 
 
@@ -146,10 +147,23 @@ def _replay(rounds: int) -> list[Figure]:
     ]
 
 
+def _matrix(rounds: int) -> list[Figure]:
+    found = []
+    for number in range(1, rounds + 1):
+        print(f"matrix: round {number} of {rounds}", file=sys.stderr)
+        with tempfile.TemporaryDirectory(prefix="filterlab-bench-") as name:
+            found.append(matrix.measure(Path(name)))
+    return [
+        Figure(shown, unit, tuple(r[key] for r in found), aim)
+        for key, shown, unit, aim in matrix.FIGURES
+    ]
+
+
 _MEASURES: dict[Benchmark, Callable[[int], list[Figure]]] = {
     Benchmark.NETWORK: _network,
     Benchmark.GOODPUT: _goodput,
     Benchmark.CONNECTIONS: _connections,
     Benchmark.MEMORY: _memory,
+    Benchmark.MATRIX: _matrix,
     Benchmark.REPLAY: _replay,
 }

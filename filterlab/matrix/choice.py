@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import TypeVar
 
 from filterlab.matrix.finding import CellId
+from filterlab.matrix.fitting import unfit
 from filterlab.matrix.jobs import Table
 from filterlab.matrix.refusal import Refusal
 from filterlab.matrix.script import Censor, Setting, censor, setting
 from filterlab.scenario import content
 from filterlab.scenario.problem import BadInput, Problem, did_you_mean
-from filterlab.tools.shelf import Shelf
+from filterlab.tools.shelf import Shelf, put
 from filterlab.tools.tool import Tool, load_tool
 
 _Read = TypeVar("_Read")
@@ -61,9 +62,11 @@ def choose(
     kept = _named("--policies", policies, content.policies(), complaints)
     staged = _named("--scenarios", scenarios, content.scenarios(), complaints)
     for file in own_tools:
-        if not file.is_file():
-            complaints.append(f"--tool {file}: there is no such file")
         names[file.stem] = file
+        if file.is_file():
+            put(file)
+        else:
+            complaints.append(f"--tool {file}: there is no such file")
     if not names and not complaints:
         complaints.append("no tool is chosen; see: filterlab list tools")
     if complaints:
@@ -71,9 +74,12 @@ def choose(
     read_tools, settings, censors = _read(names, staged, kept)
     missing = {name: tool for name, tool in read_tools.items() if tool.missing()}
     there = {name: tool for name, tool in read_tools.items() if name not in missing}
-    texts = {n: names[n].read_text() for n in there if names[n] != shelf.get(n)}
-    table = Table(settings, censors, there, repeat, seed, texts)
-    return Choice(table, {name: _mend(tool) for name, tool in missing.items()})
+    skipped = {name: _mend(tool) for name, tool in missing.items()}
+    for stage in settings if there else ():
+        skipped |= unfit(stage, censors[0], list(there))
+    fit = {name: tool for name, tool in there.items() if name not in skipped}
+    texts = {n: names[n].read_text() for n in fit if names[n] != shelf.get(n)}
+    return Choice(Table(settings, censors, fit, repeat, seed, texts), skipped)
 
 
 def _mend(tool: Tool) -> str:

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from filterlab.lab.obstacle import Obstacle
@@ -24,6 +25,7 @@ from filterlab.lab.seal import run_sealed
 _READY_SECONDS = 60.0
 # What the template may need beyond a lab's own limit to end it and say so.
 _MARGIN_SECONDS = 10.0
+_FAREWELL_SECONDS = 2.0
 
 
 class SlotLost(Exception):  # noqa: N818 - what it is, not an error of ours
@@ -100,9 +102,14 @@ class Slot:
 
     def close(self) -> None:
         """End the slot, whatever runs in it; who waits for that gets SlotLost."""
-        if (process := self._process) is not None:
+        process = self._process
+        if process is not None and self._using.locked():
             process.kill()
         with self._using:
+            if process is not None and process.stdin is not None:
+                process.stdin.close()  # an idle one ends by itself
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(_FAREWELL_SECONDS)
             self._drop()
 
 
