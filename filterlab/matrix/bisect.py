@@ -139,14 +139,15 @@ def _search(
 ) -> Lost:
     """git chooses the commits; each is judged by the cells that were lost."""
     good, bad = ends
-    said = repository.git("bisect", "start", bad, good)
+    # git only names the commits: it would not write over what a build has changed.
+    said = repository.git("bisect", "start", "--no-checkout", bad, good)
     while "is the first bad commit" not in said:
-        commit = repository.git("rev-parse", "HEAD")
+        commit = repository.git("rev-parse", "BISECT_HEAD")
         known = try_.at(commit)
+        words = [known[c].word for c in lost if c in known] if known else []
         word = "skip"
-        if known is not None and all(known[cell].told for cell in lost):
-            works = all(known[cell].word is Word.WORKS for cell in lost)
-            word = "good" if works else "bad"
+        if len(words) == len(lost) and Word.UNKNOWN not in words:
+            word = "good" if set(words) == {Word.WORKS} else "bad"
         # git ends with a complaint where only skipped commits are left.
         done = subprocess.run(
             ["git", "-C", str(repository.folder), "bisect", word],

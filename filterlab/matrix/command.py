@@ -7,8 +7,9 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
@@ -41,7 +42,7 @@ from filterlab.matrix.arguments import (
     Workers,
 )
 from filterlab.matrix.choice import DEFAULT_SCENARIO, Choice, choose, shard_of
-from filterlab.matrix.cluster import Certificates
+from filterlab.matrix.cluster import Certificates, Cluster, cluster
 from filterlab.matrix.expected import load_expected
 from filterlab.matrix.finding import Finding
 from filterlab.matrix.junit import write_junit
@@ -52,6 +53,7 @@ from filterlab.matrix.refusal import Refusal
 from filterlab.matrix.summary import Summary
 from filterlab.matrix.tally import tallies
 from filterlab.matrix.view import View, print_summary
+from filterlab.scenario.problem import BadInput
 
 # As a shell reports a program that a signal has ended: 128 + its number.
 _BY_SIGNAL = 128
@@ -98,7 +100,8 @@ def matrix(
     try:
         if not policies:
             raise Refusal("--policies is missing", "see: filterlab list policies")
-        chosen = choose(tools, policies, scenarios, tool or (), repeat, seed)
+        ask = partial(choose, tools, policies, scenarios, tool or (), repeat, seed)
+        chosen = ask()
         options = Options(
             workers,
             time_limit,
@@ -112,7 +115,7 @@ def matrix(
         )
         with ended_by_signals():
             if bisect is not None:
-                status = _bisect(chosen, options, bisect, (good, bad), repo, as_json)
+                status = _bisect(ask, options, bisect, (good, bad), repo, as_json)
             else:
                 status = _play(chosen, options, junit, as_json)
     except Refusal as refusal:
@@ -127,7 +130,8 @@ def _play(chosen: Choice, options: Options, junit: Path | None, as_json: bool) -
     started = time.monotonic()
     jobs = labs(chosen, options)
     try:
-        findings = _played(chosen, options)
+        with _cluster(options) as found:
+            findings = _played(chosen, options, found) if jobs else []
     except Interrupted:
         if (options.out / CELLS).exists():
             print(
@@ -141,12 +145,16 @@ def _play(chosen: Choice, options: Options, junit: Path | None, as_json: bool) -
     return summary.verdict.exit_status
 
 
-def _played(chosen: Choice, options: Options) -> list[Finding]:
+def _cluster(options: Options) -> AbstractContextManager[Cluster]:
+    return cluster(options.workers, options.scheduler, options.papers)
+
+
+def _played(chosen: Choice, options: Options, found: Cluster) -> list[Finding]:
     jobs = labs(chosen, options)
     console = Console(stderr=True, highlight=False)
     view = View(console, cells_of(jobs), sum(len(job.cells) for job in jobs))
     with view.open():
-        return play(chosen, options, jobs, view)
+        return play(chosen, options, jobs, found, view)
 
 
 def _tell(summary: Summary, junit: Path | None, as_json: bool) -> None:
@@ -162,7 +170,7 @@ def _tell(summary: Summary, junit: Path | None, as_json: bool) -> None:
 
 
 def _bisect(
-    chosen: Choice,
+    ask: Callable[[], Choice],
     options: Options,
     command: str,
     ends: tuple[str | None, str],
@@ -174,6 +182,11 @@ def _bisect(
         raise Refusal("--bisect needs a commit that works: --good REV")
 
     def at(commit: str) -> bisection.Known:
+        try:
+            chosen = ask()  # a build may make the tool's file as well
+        except (BadInput, Refusal) as bad:
+            print(bad, file=sys.stderr)
+            return {}
         here = Options(
             options.workers,
             options.limit_seconds,
@@ -182,12 +195,14 @@ def _bisect(
             options.papers,
             share=options.share,
         )
-        return tallies(_played(chosen, here))
+        return tallies(_played(chosen, here, found))
 
     def say(text: str) -> None:
         print(text, file=sys.stderr)
 
-    lost = bisection.bisect(bisection.Repository(repo), command, good, bad, at, say)
+    repository = bisection.Repository(repo)
+    with _cluster(options) as found:
+        lost = bisection.bisect(repository, command, good, bad, at, say)
     if as_json:
         told = {"cells": [str(cell) for cell in lost.cells], "commit": lost.commit}
         print(json.dumps({**told, "title": lost.title, "why": lost.why}, indent=1))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from filterlab.matrix.baseline import compare
 from filterlab.matrix.choice import Choice
-from filterlab.matrix.cluster import cluster
+from filterlab.matrix.cluster import Cluster
 from filterlab.matrix.expected import judge
 from filterlab.matrix.finding import CellId, Finding
 from filterlab.matrix.jobs import Job, cut
@@ -34,26 +34,22 @@ def cells_of(jobs: Iterable[Job]) -> list[CellId]:
 
 
 def play(
-    choice: Choice, options: Options, jobs: list[Job], audience: Audience
+    choice: Choice,
+    options: Options,
+    jobs: list[Job],
+    found: Cluster,
+    audience: Audience,
 ) -> list[Finding]:
     """Play what is not known yet; raises Refusal before the first cell."""
-    if not jobs:
-        return []
-    with cluster(options.workers, options.scheduler, options.papers) as found:
-        prepare(options.out)
-        record = Record(options.out)
-        try:
-            playing = Playing(
-                choice.table,
-                found,
-                options.out,
-                record,
-                options.limit_seconds,
-                audience,
-            )
-            return playing.play(jobs)
-        finally:
-            record.close()
+    prepare(options.out)
+    record = Record(options.out)
+    try:
+        playing = Playing(
+            choice.table, found, options.out, record, options.limit_seconds, audience
+        )
+        return playing.play(jobs)
+    finally:
+        record.close()
 
 
 def prepare(out: Path) -> None:

@@ -89,7 +89,7 @@ def setting(path: Path, name: str) -> Setting:
     place = Place(content.shown(path), 1, 1)
     message = "no probe fetches or resolves something without a tool"
     help_ = "the matrix asks every tool for what the first such probe asks for"
-    raise BadInput([Problem("no-probe", place, message, help=help_)])
+    raise BadInput([Problem("hook", place, message, help=help_)])
 
 
 def censor(path: Path) -> Censor:

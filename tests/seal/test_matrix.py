@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import pytest
 from filterlab.lab.clock import wait_for
 from tests.seal.matrices import WITHIN_SECONDS, Matrix, lines
 
+ROOT = Path(__file__).parents[2]
 TOOLS = "shadowsocks,http-proxy,openvpn-udp"
 TSPU, GFW = "ru-2022-tspu-sni", "cn-sni-rst"
 SOCKS_TOOL = """\
@@ -190,3 +192,46 @@ def test_a_lag_is_waited_for_and_told(
     [line] = lines(tmp_path / "evidence")
     assert line["after_seconds"] == 1.0
     assert line["rule"].endswith('"late"')
+
+
+def test_the_commit_that_lost_a_cell_is_found(
+    matrix: Callable[..., Matrix], tmp_path: Path
+) -> None:
+    """A tool whose client goes out on another port from its second commit on."""
+    folder = tmp_path / "toy"
+    folder.mkdir()
+
+    def git(*words: str) -> str:
+        author = ["-c", "user.name=Toy", "-c", "user.email=toy@toy.example"]
+        command = ["git", "-C", str(folder), *author, *words]
+        return subprocess.check_output(command, text=True).strip()
+
+    git("init", "--quiet", "--initial-branch", "main")
+    commits = []
+    for number, port in enumerate((8443, 8388, 8388)):
+        (folder / "port").write_text(f"{port}\n")
+        (folder / "note").write_text(f"{number}\n")
+        git("add", ".")
+        git("commit", "--quiet", "-m", f"commit {number}")
+        commits.append(git("rev-parse", "HEAD"))
+    shipped = (ROOT / "scenarios" / "tools" / "shadowsocks.yaml").read_text()
+    # The build makes the tool's file, as another one makes its program.
+    (tmp_path / "template.yaml").write_text(shipped)
+    (tmp_path / "mine.yaml").write_text(shipped)
+    build = f"sed s/8388/$(cat {folder}/port)/g template.yaml > mine.yaml"
+    policy = tmp_path / "no-8388.yaml"
+    policy.write_text(
+        "title: One port\nsure: assumed\nposition: in_path\nrules:\n"
+        "  - {name: port, when: {tcp.dstport: 8388}, then: drop}\n"
+    )
+    words = ["--tool", "mine.yaml", "--policies", str(policy), "--bisect", build]
+    words += ["--good", commits[0], "--bad", "main", "--repo", str(folder)]
+    one = matrix(*words, "--workers", "1", "--json")
+    status, said, told = one.ends()
+    assert status == 0, told
+    found = json.loads(said)
+    assert found["commit"] == commits[1]
+    assert found["cells"] == ["matrix::mine::no-8388"]
+    assert git("rev-parse", "HEAD") == commits[-1]
+    assert git("branch", "--show-current") == "main"
+    assert git("status", "--porcelain") == ""
