@@ -57,7 +57,7 @@ PROGRAMS = (
     Program("ping", "iputils-ping", False, "looking around in the lab's shell"),
     Program("ifconfig", "net-tools", False, "Mininet's own commands"),
     Program("ethtool", "ethtool", False, "looking at offloads"),
-    Program("iptables", "iptables", False, "NAT and redirection"),
+    Program("iptables", "iptables", False, "NAT, strategies"),
     Program("newuidmap", "uidmap", False, "daemons that separate privileges"),
     Program("unbound", "unbound", True, "the resolver"),
     Program("caddy", "caddy", True, "web servers"),
