@@ -29,6 +29,7 @@ from filterlab.runner import catalogue, sealing
 from filterlab.scenario.content import root as content_root
 from filterlab.scenario.content import scenarios, shown
 from filterlab.scenario.problem import BadInput, Place, Problem, did_you_mean
+from filterlab.trials.command import captures
 
 app = typer.Typer(
     help="A laboratory for filtering and DPI policies. Exit status 0: as expected,"
@@ -181,6 +182,7 @@ def explain(
 
 
 app.command()(records)
+app.command()(captures)
 
 
 @app.command()

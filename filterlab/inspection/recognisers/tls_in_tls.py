@@ -121,8 +121,8 @@ class TlsInTls:
     source: ClassVar[str] = "Xue et al., USENIX Security 2024; nDPI 6.0, tls.c"
     false_positives: ClassVar[str] = (
         "a plain HTTPS exchange whose first request and answers happen to have these "
-        "sizes (uploads, long-lived connections); misses multiplexed and shaped "
-        "tunnels, and inner traffic that is not TLS"
+        "sizes (uploads, long-lived connections), and the cells of Tor; misses "
+        "multiplexed and shaped tunnels, and inner traffic that is not TLS"
     )
 
     __slots__ = ("_bursts", "_changed", "_ends", "_packets", "_started")
