@@ -14,8 +14,9 @@ from filterlab.captures.index import read_index
 from filterlab.inspection.catalogue import DETAILS, RECOGNISERS
 from filterlab.inspection.flow import Ends
 from filterlab.inspection.packet import SYN, Packet, dissect
+from filterlab.inspection.plan import Plan
 from filterlab.inspection.recogniser import QuicReading, Reading
-from filterlab.inspection.watch import Plan, Watch
+from filterlab.inspection.watch import Watch
 from filterlab.policy.ends import ends_of, is_from_server
 from filterlab.replay.headers import ethernet_frame
 
