@@ -11,7 +11,6 @@ from typing import Any
 
 from rich.console import Console
 
-from filterlab.lab.clock import NotInTime, wait_for
 from filterlab.matrix.reading import read
 from filterlab.report.terminal import Narrator
 from filterlab.runner.inside import Evening
@@ -21,36 +20,25 @@ from filterlab.tools import shelf
 # Where the findings are, in the run's folder.
 FINDINGS = "findings.json"
 SCENARIO = "scenario.yaml"
-# What the prober may take beyond the policy's lag, to connect and to be answered.
-_PROBING_SECONDS = 5.0
+# A block begins when its time has come, not before.
+_SURELY_PAST_SECONDS = 0.5
 
 
 class CellRun(Evening):
-    """A run that tries everything once more after the policy's second stage."""
+    """A run that tries everything once more after each second stage of its policy."""
 
     def _perform(self) -> None:
+        started = time.monotonic()
         super()._perform()
-        lag, probing = self._order["lag_seconds"], self._order["probes"]
-        if self._faults or not (lag or probing):
-            return
-        self._await_second_stage(lag / self._plan.scenario.clock, probing)
-        self._performance.try_again(self._plan.scenario.phases[-1])
-
-    def _await_second_stage(self, lag_seconds: float, probing: bool) -> None:
-        decided = self._performance.decided
-        struck = time.monotonic()
-
-        def come() -> bool:
-            if probing:
-                lines = decided.read()
-                return any(str(one["verdict"]).lower() == "exposed" for one in lines)
-            return time.monotonic() - struck >= lag_seconds
-
-        within = lag_seconds + (_PROBING_SECONDS if probing else 0.5)
-        try:
-            wait_for("the second stage of blocking", come, within)
-        except NotInTime:
-            return  # the prober found nothing: that is an answer as well
+        rate = self._plan.scenario.clock
+        ahead = 0.0
+        for steps in self._order["stages"] if not self._faults else ():
+            for seconds in steps:
+                # What has passed in the meantime may only make it later.
+                ahead += seconds + _SURELY_PAST_SECONDS
+                passed = (time.monotonic() - started) * rate
+                self._stage.leap(passed + ahead)
+            self._performance.try_again(self._plan.scenario.phases[-1])
 
 
 def play_cells(order: Mapping[str, Any]) -> int:
@@ -61,9 +49,8 @@ def play_cells(order: Mapping[str, Any]) -> int:
     plan = make_plan(folder / SCENARIO)
     narrator = Narrator(Console(stderr=True, highlight=False))
     result = CellRun(order, plan, narrator).play()
-    findings = read(
-        result, order["setting"], order["policy"], _servers(plan), order["lag_seconds"]
-    )
+    lags = [sum(steps) for steps in order["stages"]]
+    findings = read(result, order["setting"], order["policy"], _servers(plan), lags)
     lines = [replace(found, folder=order["named"]).as_json() for found in findings]
     told = {"findings": lines, "seconds": dict(result.seconds)}
     (folder / FINDINGS).write_text(json.dumps(told, indent=1))

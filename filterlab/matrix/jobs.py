@@ -121,8 +121,7 @@ def order(table: Table, job: Job, seconds: float) -> dict[str, Any]:
         "files": files,
         "setting": job.setting.name,
         "policy": job.censor.name,
-        "lag_seconds": job.censor.lag_seconds,
-        "probes": job.censor.probes,
+        "stages": [list(steps) for steps in job.censor.stages],
         "tools": list(job.tools),
         "seconds": seconds,
     }

@@ -27,15 +27,18 @@ def read(
     scenario: str,
     policy: str,
     servers: Mapping[str, Sequence[str]],
-    lag_seconds: float,
+    lags: Sequence[float],
 ) -> Iterator[Finding]:
-    """One finding a tool; `servers` are the addresses of each tool's own hosts."""
+    """One finding a tool; `servers` are the addresses of each tool's own hosts.
+
+    `lags` are those after which everything was tried again, in seconds.
+    """
     by_tool = {cell.through: cell for cell in result.cells}
     untooled = by_tool.pop(None, None)
     beside = tuple(tool for tool in by_tool if tool is not None)
     for tool, cell in by_tool.items():
         assert tool is not None
-        found = _finding(result, cell, servers.get(tool, ()), lag_seconds)
+        found = _finding(result, cell, servers.get(tool, ()), lags)
         yield replace(
             found,
             cell=CellId(scenario, tool, policy),
@@ -53,7 +56,7 @@ def _untooled(cell: Cell | None) -> Untooled | None:
 
 
 def _finding(
-    result: Result, cell: Cell, servers: Sequence[str], lag_seconds: float
+    result: Result, cell: Cell, servers: Sequence[str], lags: Sequence[float]
 ) -> Finding:
     nowhere = CellId("", "", "")
     attempt, number = _telling(cell)
@@ -83,7 +86,7 @@ def _finding(
         how,
         _printable(outcome.why),
         outcome.failure,
-        after_seconds=lag_seconds if number > 0 else 0.0,
+        after_seconds=[0.0, *lags][-1 if exposed else number],
         **evidence,
     )
 

@@ -27,8 +27,6 @@ UNTOOLED = "without a tool"
 _KEPT = ("topology", "services", "clients", "clock")
 _TRIED = ("fetch", "resolve")
 _OWN = ("innocent", "repeat")  # of the scenario: the matrix counts for itself
-# A lag that is longer on the scenario's clock is shortened to this by a faster clock.
-_LONGEST_LAG_SECONDS = 2.0
 # What a policy may name beside itself: lists, recognisers, models.
 _BESIDE = re.compile(r"[\w./-]+\.(?:txt|csv|py|onnx)")
 
@@ -58,15 +56,21 @@ class Censor:
     files: dict[str, str] = field(default_factory=dict)
 
     @property
-    def lag_seconds(self) -> float:
-        """The longest time from a match to its block, on the scenario's clock."""
-        onsets = [r.residual.onset_seconds for r in self.policy.rules if r.residual]
-        return max(onsets, default=0.0)
+    def stages(self) -> tuple[tuple[float, ...], ...]:
+        """Its second stages: how far each lets the scenario's clock run, in steps.
 
-    @property
-    def probes(self) -> bool:
-        """Whether it hands servers to the prober."""
-        return any(isinstance(rule.then, HandToProber) for rule in self.policy.rules)
+        A residual block may begin late; a prober looks some time after a match, and
+        what it confirms is blocked some time later.
+        """
+        found: list[tuple[float, ...]] = []
+        onsets = [r.residual.onset_seconds for r in self.policy.rules if r.residual]
+        if any(onsets):
+            found.append((max(onsets),))
+        handed = [r.then for r in self.policy.rules if isinstance(r.then, HandToProber)]
+        if handed:
+            delay = max(one.delay_seconds for one in handed)
+            found.append((delay, max(one.lag_seconds for one in handed)))
+        return tuple(found)
 
     @property
     def by_chance(self) -> bool:
@@ -118,6 +122,4 @@ def script(stage: Setting, policy: Censor, tools: Sequence[str], seed: int) -> s
         "timeline": [moment],
         "probes": probes,
     }
-    if policy.lag_seconds > _LONGEST_LAG_SECONDS and "clock" not in stage.kept:
-        written["clock"] = f"{policy.lag_seconds / _LONGEST_LAG_SECONDS:g}x"
     return json.dumps(written, indent=1, ensure_ascii=False) + "\n"

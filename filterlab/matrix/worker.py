@@ -56,7 +56,7 @@ def _play_in(order: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         file = folder / name
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text)
-    told = {key: order[key] for key in ("setting", "policy", "lag_seconds", "probes")}
+    told = {key: order[key] for key in ("setting", "policy", "stages")}
     inner = {
         **told,
         "folder": str(folder.resolve()),

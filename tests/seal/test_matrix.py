@@ -235,3 +235,18 @@ def test_the_commit_that_lost_a_cell_is_found(
     assert git("rev-parse", "HEAD") == commits[-1]
     assert git("branch", "--show-current") == "main"
     assert git("status", "--porcelain") == ""
+
+
+def test_a_server_that_the_prober_confirmed_is_exposed(
+    matrix: Callable[..., Matrix], tmp_path: Path
+) -> None:
+    policy = ROOT / "tests" / "seal" / "scenarios" / "policies" / "prober.yaml"
+    words = ["--tools", "http-proxy,wireguard", "--policies", str(policy), "--json"]
+    told = matrix(*words, "--out", "evidence").words()
+    assert told == {
+        "matrix::http-proxy::prober": "exposed",
+        "matrix::wireguard::prober": "works",
+    }
+    exposed = next(one for one in lines(tmp_path / "evidence") if one["how"] != "works")
+    assert exposed["after_seconds"] == 300.0
+    assert exposed["rule"].endswith('"suspects"')
