@@ -296,12 +296,6 @@ class Network:
         text = "".join(f"nameserver {address}\n" for address in addresses)
         (self._file_folder(host) / "resolv.conf").write_text(text)
 
-    def set_hosts(self, host: str, names: Mapping[str, str]) -> None:
-        """Say what the host's /etc/hosts holds besides localhost: name -> address."""
-        lines = [f"{address} {name}\n" for name, address in names.items()]
-        text = "127.0.0.1 localhost\n::1 localhost\n" + "".join(lines)
-        (self._file_folder(host) / "hosts").write_text(text)
-
     def set_link(self, first: str, second: str, up: bool) -> None:
         """Take the links between two neighbours down, or up again.
 

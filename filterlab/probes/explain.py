@@ -73,26 +73,6 @@ class Explanation:
         )
 
 
-def unclaimed(
-    decisions: Mapping[int, Line], results: Collection[ProbeResult]
-) -> dict[int, Line]:
-    """The decisions about no flow of these probes.
-
-    What is left may be about a tool that carries another probe of the same client.
-    """
-    flows = {endpoint for result in results for endpoint in result.endpoints}
-    return {
-        index: line
-        for index, line in decisions.items()
-        if not any(_is_flow(line, endpoint) for endpoint in flows)
-    }
-
-
-def _is_flow(line: Line, endpoint: Endpoint) -> bool:
-    flow = line["flow"]
-    return flow is not None and _fit(flow, line["action"], endpoint) == _SAME_FLOW
-
-
 def _grade(
     line: Line,
     endpoints: Collection[Endpoint],

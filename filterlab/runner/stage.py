@@ -187,6 +187,7 @@ class Stage:
                 self.decisions,
                 self.seed,
                 self.plan.scenario.clock,
+                self.plan.scenario.timing.starts,
                 probers=self._prober_addresses(),
             )
             file = self.folder / "controller.json"

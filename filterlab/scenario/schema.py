@@ -20,6 +20,7 @@ from pydantic import (
 )
 
 from filterlab.policy.rules import Policy
+from filterlab.scenario.clockfile import ClockText
 from filterlab.scenario.facts import Scalar
 from filterlab.scenario.item import Item
 from filterlab.scenario.outcomes import OUTCOMES
@@ -28,7 +29,6 @@ from filterlab.scenario.reference import Reference
 from filterlab.scenario.strategies import Applied, ProbeStrategy
 from filterlab.scenario.timeline import Phase, meant_by
 from filterlab.scenario.values import (
-    ClockRate,
     HostName,
     KbitS,
     NodeName,
@@ -345,13 +345,18 @@ class Scenario(Item):
     timeline: list[Moment] = Field(default_factory=list)
     probes: dict[Words, Probe]
     expect: list[Expectation] = Field(default_factory=list)
-    clock: ClockRate = 1.0
+    timing: ClockText = Field(default_factory=ClockText, alias="clock")
     seed: Annotated[int, whole_number(0, 2**63 - 1)] = 1
     controller: Words | None = None
 
     _phases: tuple[Phase, ...] = PrivateAttr(default=())
     _policies: dict[str, Policy] = PrivateAttr(default_factory=dict)
     _strategies: dict[str, Applied] = PrivateAttr(default_factory=dict)
+
+    @property
+    def clock(self) -> float:
+        """How much faster than the real one the scenario's clock runs."""
+        return self.timing.rate
 
     @property
     def phases(self) -> tuple[Phase, ...]:

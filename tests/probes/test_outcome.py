@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from filterlab.probes.explain import unclaimed
 from filterlab.probes.outcome import judge
 from filterlab.probes.result import Endpoint, ProbeResult, Step, broken
 
@@ -219,12 +218,6 @@ def test_a_tool_s_flows_are_its_client_s() -> None:
     assert judge(result, GOOD, {0: line}).outcome == "unknown"
     got = judge(result, GOOD, {0: line}, client_addresses=["100.64.0.2"])
     assert got.blocking == "tls"
-
-
-def test_another_probe_s_decisions_explain_no_tool() -> None:
-    mine = decision(flow=about("udp", "100.64.0.2", 5, "198.18.0.99", 1194))
-    lines = {0: decision(), 1: mine, 2: decision(flow=None)}
-    assert unclaimed(lines, [GOOD]) == {1: mine, 2: lines[2]}
 
 
 def test_an_application_that_writes_nothing_down() -> None:
