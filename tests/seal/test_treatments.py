@@ -1,0 +1,59 @@
+"""What a switch cannot see to alone, on a real one: delay, rate, loss, freeze."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from filterlab.replay.rehearsal import compare
+from filterlab.runner.plan import make_plan
+
+SCENARIO = Path(__file__).parent / "scenarios" / "treatments.yaml"
+DELAY_SECONDS, FREEZE_BYTES, KBIT_S = 0.3, 20_000, 400
+HELLO_BYTES = 8_000  # what a TLS handshake takes before the freeze counts, and more
+
+
+def test_every_treatment_is_seen_by_client_and_wire(
+    needs: Callable[..., None], tmp_path: Path
+) -> None:
+    needs("tshark")
+    out = tmp_path / "run"
+    command = [sys.executable, "-m", "filterlab.cli", "run", str(SCENARIO), "--json"]
+    done = subprocess.run([*command, "--out", str(out)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    tried = {p["name"]: p for p in json.loads(done.stdout)["probes"] if in_treated(p)}
+    late = tried["late"]
+    # A handshake and a request are two round trips, held back both ways.
+    assert late["control"]["seconds"] < late["seconds"]
+    assert late["seconds"] >= 4 * DELAY_SECONDS
+    for name in ("shaped", "policed"):
+        assert tried[name]["kbit_s"] < KBIT_S
+        assert tried[name]["control"]["kbit_s"] > KBIT_S * 2
+    inside = out / "exchange-inside.pcapng"
+    port = tried["frozen"]["endpoints"][-1][2]
+    passed = seen(inside, f"tcp.dstport == {port}", "tcp.len")
+    assert sum(int(length) for (length,) in passed) < FREEZE_BYTES + HELLO_BYTES
+    port = tried["acks"]["endpoints"][-1][2]
+    forged = seen(inside, f"tcp.dstport == {port} and ip.ttl == 77", "tcp.flags")
+    assert [int(flags, 16) for (flags,) in forged] == [0x004] * 3
+    outside = out / "exchange-outside.pcapng"
+    assert not seen(outside, "ip.ttl == 77", "tcp.flags")
+    scenario = make_plan(SCENARIO).scenario
+    difference = compare(out, scenario.policies, scenario.clock)
+    assert not difference, str(difference)
+
+
+def in_treated(probe: dict[str, Any]) -> bool:
+    return bool(probe["phase"] == "treated")
+
+
+def seen(capture: Path, what: str, *fields: str) -> list[list[str]]:
+    """The fields of the frames of a capture that match, as Wireshark reads them."""
+    words = [word for field in fields for word in ("-e", field)]
+    argv = ["tshark", "-n", "-r", str(capture), "-Y", what, "-T", "fields", *words]
+    done = subprocess.run(argv, capture_output=True, text=True, check=True)
+    return [line.split("\t") for line in done.stdout.splitlines()]
