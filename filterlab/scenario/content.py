@@ -45,6 +45,11 @@ def strategies() -> dict[str, Path]:
     return _by_stem(root() / "scenarios" / "strategies", "**/*.yaml")
 
 
+def programs() -> dict[str, Path]:
+    """Descriptions of plain programs, in the form of tools, by their id."""
+    return _by_stem(root() / "scenarios" / "programs", "*.yaml")
+
+
 def scenarios() -> dict[str, Path]:
     """Scenario files by their path below scenarios/, without the suffix."""
     top = root() / "scenarios"

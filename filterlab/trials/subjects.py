@@ -8,9 +8,10 @@ import subprocess
 from dataclasses import dataclass, field
 from typing import Literal
 
+from filterlab.scenario import content
 from filterlab.scenario.problem import did_you_mean, quoted
 from filterlab.tools.shelf import Shelf
-from filterlab.tools.tool import Tool
+from filterlab.tools.tool import Tool, load_tool
 
 WEB, RESOLVER = "web.example", "dns.example"
 _PAGE = f"https://{WEB}/"
@@ -42,6 +43,7 @@ class Subject:
 
     name: str
     tool: Tool | None
+    is_plain: bool = False  # its exit status alone says whether all went well
     attempt: Attempt = field(default_factory=lambda: Attempt("fetch", _PAGE))
 
     @property
@@ -63,9 +65,13 @@ class Subject:
 def subjects(chosen: list[str]) -> list[Subject]:
     """The programs of these names, or all; raises LookupError for an unknown one."""
     shelf = Shelf()
-    every = {name: Subject(name, None, attempt) for name, attempt in _PLAIN.items()}
+    every = {
+        name: Subject(name, None, attempt=attempt) for name, attempt in _PLAIN.items()
+    }
     for name in shelf:
         every[name] = Subject(name, shelf[name])
+    for name, path in content.programs().items():
+        every[name] = Subject(name, load_tool(path), is_plain=True)
     for name in chosen:
         if name not in every:
             hint = did_you_mean(name, every) or "see: filterlab list tools"

@@ -21,6 +21,8 @@ TRUTH: dict[str, frozenset[str]] = {
     "fetch-http": frozenset({"http"}),
     "fetch-https": _TLS,
     "fetch-http3": _QUIC,
+    "ntp": frozenset({"ntp"}),
+    "stun": frozenset({"stun"}),
     "resolve-udp": frozenset({"dns"}),
     "resolve-dot": _TLS,
     "resolve-doh": _TLS,

@@ -10,7 +10,7 @@ from scapy.layers.inet import IP, TCP
 from scapy.layers.l2 import Ether
 
 from filterlab.inspection.catalogue import PROTOCOLS
-from filterlab.scenario.content import tools
+from filterlab.scenario.content import programs, tools
 from filterlab.trials.reading import Counted, read_capture
 from filterlab.trials.subjects import subjects
 from filterlab.trials.table import FOUND, MISSED, WRONG, markdown, row_of, summary
@@ -21,8 +21,8 @@ from tests.replay.captures import pcap
 CLIENT, SERVER, OTHER = "100.64.0.2", "198.18.0.2", "198.18.0.9"
 
 
-@pytest.mark.parametrize("name", sorted(tools()))
-def test_every_tool_has_been_told_what_it_is(name: str) -> None:
+@pytest.mark.parametrize("name", sorted(tools() | programs()))
+def test_every_program_has_been_told_what_it_is(name: str) -> None:
     assert name in TRUTH
 
 
