@@ -104,7 +104,7 @@ def start_tool(
         raise
     return RunningTool(
         start.label,
-        _entry(tool.enters),
+        _entry(tool.enters, start),
         tool.enters.resolver,
         start.processes,
         start,
@@ -115,15 +115,17 @@ def start_tool(
     )
 
 
-def _entry(enters: EntersText) -> Entry:
+def _entry(enters: EntersText, start: Start) -> Entry:
     if enters.tun is not None:
         return Entry("tun", interface=enters.tun)
     if enters.transparent is not None:
         return Entry("transparent", port=enters.transparent)
     if enters.socks5 is not None:
-        return Entry("socks5", *enters.socks5)
+        host, port = enters.socks5
+        return Entry("socks5", start.filled(host), port)
     if enters.http is not None:
-        return Entry("http", *enters.http)
+        host, port = enters.http
+        return Entry("http", start.filled(host), port)
     if enters.dns is not None:
         return Entry("dns", *enters.dns)
     return Entry("program")

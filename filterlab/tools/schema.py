@@ -4,8 +4,8 @@ A tool is one folder of files and one or more programs (parts), each on a host b
 role: `server`, `client`, or any other word (a bridge, a broker), and every role but
 the client's has a host of its own. File contents and commands are templates
 (`string.Template`): `${folder}`, `${server_address}`, `${resolver_address}` (the lab's
-resolver where the server stands), the outputs of `keys`. Commands run without a shell,
-in the tool's folder.
+resolver where the server stands), `${python}`, the outputs of `keys`. Commands run
+without a shell, in the tool's folder.
 """
 
 from __future__ import annotations
@@ -91,7 +91,10 @@ def port_and_protocol(value: Any) -> tuple[int, str]:
 
 
 def endpoint(value: Any) -> tuple[str, int]:
-    """An address and port of the client's own: `127.0.0.1:1080`, or only the port."""
+    """An address and port: `127.0.0.1:1080`, or only the port of one of the client's.
+
+    A proxy that stands on another host has a variable, `${server_address}:1080`.
+    """
     host, _, port = text(value).rpartition(":")
     if not port.isdecimal() or not 0 < int(port) < 65536:
         raise Unreadable("an address and a port, such as 127.0.0.1:1080")
@@ -249,6 +252,7 @@ class EntersText(Item):
 class ToolFile(Item):
     """A tool's file, as it is written.
 
+    `needs` are its programs, and `modules` what its Python programs import.
     `port` is its server's, as seen on the wire. `places` says where in the topology a
     role's host stands, if not where the probe's target is. `run_folders` are folders
     of /run that each host of the tool has for itself: programs that put sockets there
@@ -259,6 +263,7 @@ class ToolFile(Item):
     sources: tuple[Words, ...] = ()
     packages: PackagesText = PackagesText()
     needs: tuple[NeedText, ...] = ()
+    modules: tuple[Words, ...] = ()
     port: Annotated[tuple[int, str], Reads(port_and_protocol)] | None = None
     places: dict[Role, Words] = Field(default_factory=dict)
     run_folders: tuple[Role, ...] = ()

@@ -105,7 +105,7 @@ class Start:
             target = self._folder / path
             target.parent.mkdir(parents=True, exist_ok=True)
             target.touch(mode=0o600)  # many hold secrets, and programs insist on it
-            target.write_text(self._filled(content) + "\n")
+            target.write_text(self.filled(content) + "\n")
 
     def _own_run_folders(self) -> None:
         if not self._tool.file.run_folders:
@@ -168,7 +168,7 @@ class Start:
             self._hosts[part.on],
             ready=_readiness(part.ready),
             folder=self._folder,
-            variables={k: self._filled(v) for k, v in part.variables.items()},
+            variables={k: self.filled(v) for k, v in part.variables.items()},
             stop_signal=part.stop,
         )
         self.processes.append(process)
@@ -195,9 +195,10 @@ class Start:
 
     def argv(self, line: str, more: Mapping[str, str] | None = None) -> list[str]:
         """A command line as words, with the variables (and `more`) filled in."""
-        return [self._filled(word, more) for word in shlex.split(line)]
+        return [self.filled(word, more) for word in shlex.split(line)]
 
-    def _filled(self, template: str, more: Mapping[str, str] | None = None) -> str:
+    def filled(self, template: str, more: Mapping[str, str] | None = None) -> str:
+        """A text with the variables (and `more`) filled in."""
         return Template(template).substitute(self._variables, **(more or {}))
 
 

@@ -5,6 +5,7 @@ Every problem of the file is told at once, at its place (design, section 7).
 
 from __future__ import annotations
 
+import importlib.util
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -51,8 +52,10 @@ class Tool:
 
     def missing(self) -> list[str]:
         """Its programs that are not installed, or lack what it needs of them."""
-        lacking = [need for need in self.file.needs if not _is_there(need)]
-        return [f"{n.program} with {n.says}" if n.says else n.program for n in lacking]
+        needs = [need for need in self.file.needs if not _is_there(need)]
+        lacking = [f"{n.program} with {n.says}" if n.says else n.program for n in needs]
+        modules = self.file.modules
+        return lacking + [m for m in modules if importlib.util.find_spec(m) is None]
 
     @property
     def installed(self) -> bool:
@@ -219,6 +222,9 @@ def _templates(file: ToolFile) -> Iterator[tuple[Path_, str]]:
             yield ("parts", name, "then", index), line
         for key, value in part.variables.items():
             yield ("parts", name, "variables", key), value
+    for key, entry in (("socks5", file.enters.socks5), ("http", file.enters.http)):
+        if entry is not None:
+            yield ("enters", key), entry[0]
     program = file.enters.program
     if program is not None and program.fetch is not None:
         yield ("enters", "program", "fetch"), program.fetch

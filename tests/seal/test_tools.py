@@ -130,8 +130,7 @@ def assert_way(tool: Tool, answer: dict[str, Any]) -> None:
         assert answer["direct"] > 0
         return
     assert answer["tunnelled"] > 0
-    resolves = tool.enters.dns is not None or "names" in answer
-    if resolves:
+    if tool.enters.dns is not None or tool.enters.program is not None:
         assert answer["asked"] == 0
     else:
         assert answer["direct"] == 0
