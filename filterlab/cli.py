@@ -29,6 +29,7 @@ from filterlab.runner import catalogue, sealing
 from filterlab.scenario.content import root as content_root
 from filterlab.scenario.content import scenarios, shown
 from filterlab.scenario.problem import BadInput, Place, Problem, did_you_mean
+from filterlab.tools.bring import Commands, brought
 from filterlab.trials.command import captures
 
 app = typer.Typer(
@@ -43,6 +44,33 @@ errors = Console(stderr=True, highlight=False)
 app.command()(matrix)
 
 Scenario = Annotated[str, typer.Argument(help="A scenario file, or the name of one.")]
+
+
+def _brought(says: str) -> Any:
+    """An option that describes a tool of the user's own."""
+    return typer.Option(help=says, rich_help_panel="A tool of yours")
+
+
+ToolFiles = Annotated[
+    list[Path] | None,
+    _brought(
+        "Its file: every fetch probe without a tool is tried over it as well, unless a"
+        " probe names it (through: ITS-NAME)."
+    ),
+]
+ToolServer = Annotated[
+    str | None,
+    _brought(
+        "Or its commands: what starts its server. ${server_address} and ${port} say"
+        " where it is to listen, ${here} is this folder."
+    ),
+]
+ToolClient = Annotated[str | None, _brought("What starts its client.")]
+ToolPort = Annotated[str, _brought("Where its server listens, and by what.")]
+Socks = Annotated[str | None, _brought("It is entered by SOCKS5, at this port.")]
+Http = Annotated[str | None, _brought("By HTTP CONNECT, at this port.")]
+Tun = Annotated[str | None, _brought("By this interface, which it makes.")]
+Dns = Annotated[str | None, _brought("It is a resolver, at this port.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -74,13 +102,51 @@ def run(
     ] = None,
     as_json: AsJson = False,
     seed: Annotated[int | None, typer.Option(help="Instead of the file's.")] = None,
+    tool: ToolFiles = None,
+    tool_server: ToolServer = None,
+    tool_client: ToolClient = None,
+    tool_port: ToolPort = "443/tcp",
+    socks: Socks = None,
+    http: Http = None,
+    tun: Tun = None,
+    dns: Dns = None,
 ) -> None:
     """Seal a country, filter it, and say what still gets through."""
+    commands = Commands(tool_server, tool_client, tool_port, socks, http, tun, dns)
+    tools = brought(tool or [], commands)
     statuses = []
     for number, path in enumerate([_find(name) for name in scenario]):
         folder = out / str(number) if out is not None and len(scenario) > 1 else out
-        statuses.append(sealing.run(path, folder, seed, as_json))
+        statuses.append(sealing.run(path, folder, seed, as_json, tools))
     raise typer.Exit(max(statuses))
+
+
+@app.command(name="exec")
+def exec_(
+    scenario: Scenario,
+    command: Annotated[
+        list[str], typer.Argument(help="After --: the program and its arguments.")
+    ],
+    client: Annotated[
+        str, typer.Option("--as", help="The client of the scenario that it runs in.")
+    ],
+    phase: Annotated[
+        str | None,
+        typer.Option(
+            help="The phase whose policies are in force; without it the first in which"
+            " something is filtered."
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="The folder for the evidence.")
+    ] = None,
+) -> None:
+    """Run any program inside a censored client, and exit as it does.
+
+    It has your terminal, your environment and your folder, and the client's network:
+    filterlab exec belarus/2020-election-day --as minsk -- curl https://news.example/
+    """
+    raise typer.Exit(sealing.visit(_find(scenario), out, client, phase, command))
 
 
 @app.command()

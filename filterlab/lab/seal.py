@@ -24,7 +24,7 @@ import signal
 import socket
 import struct
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from filterlab.lab.namespace import mount
@@ -41,10 +41,12 @@ _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 _LIFELINE = "FILTERLAB_LIFELINE"
 _SI_KERNEL = 0x80  # sigaction(2): the terminal sent it, to everyone at once
 _SIOCGIFFLAGS, _SIOCSIFFLAGS, _IFF_UP = 0x8913, 0x8914, 1  # netdevice(7)
+_TYPED = (signal.SIGINT, signal.SIGQUIT)  # Ctrl-C and Ctrl-\ (termios(3))
 _ENDING = (signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
-# Two commands, so that the shell stays and does not become the first of them.
-_FIRST_PROCESS = '"$@"; exit $?'
+# Two commands, so that the shell stays and does not become the first of them. A shell
+# that has not caught SIGINT itself would end by it afterwards, whatever the status.
+_FIRST_PROCESS = 'trap : INT; "$@"; exit $?'
 
 
 def sealed() -> bool:
@@ -115,12 +117,15 @@ def run_sealed(
     *,
     env: Mapping[str, str] | None = None,
     without_root: bool | None = None,
+    terminal_is_theirs: Callable[[], bool] | None = None,
 ) -> int:
     """Run a command in a seal of its own and return its exit status.
 
     `without_root` makes a user namespace for it; None: where this user needs one.
     A first SIGINT goes on to the command, so that it can end gently; a second one,
-    and SIGTERM, SIGHUP or SIGQUIT, end the seal at once (status 128 + signal).
+    and SIGTERM, SIGHUP or SIGQUIT, end the seal at once (status 128 + signal). While
+    `terminal_is_theirs`, what is typed at the terminal (Ctrl-C, Ctrl-\\) is no order
+    to us.
     Raises `Obstacle` where the seal cannot be made.
     """
     if without_root is None:
@@ -152,7 +157,7 @@ def run_sealed(
             preexec_fn=dies_with_us,
             pass_fds=[theirs],
         ) as process:
-            return _supervise(process, watched)
+            return _supervise(process, watched, terminal_is_theirs or (lambda: False))
     finally:
         _end_orphans(others)
         prctl(_PR_SET_CHILD_SUBREAPER, 0)
@@ -169,11 +174,18 @@ def _end_orphans(others: set[int]) -> None:
             os.waitpid(pid, 0)
 
 
-def _supervise(process: subprocess.Popen[bytes], watched: set[signal.Signals]) -> int:
+def _supervise(
+    process: subprocess.Popen[bytes],
+    watched: set[signal.Signals],
+    terminal_is_theirs: Callable[[], bool],
+) -> int:
     interrupted = False
     while process.poll() is None:
         news = signal.sigwaitinfo(watched)
         if news.si_signo == signal.SIGCHLD:
+            continue
+        typed = news.si_signo in _TYPED and news.si_code == _SI_KERNEL
+        if typed and terminal_is_theirs():
             continue
         if news.si_signo == signal.SIGINT and not interrupted:
             interrupted = True

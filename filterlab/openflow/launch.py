@@ -63,12 +63,14 @@ def end_at_any_exception() -> None:
 
 
 def end_when_told() -> None:
-    """End at SIGTERM or SIGINT; call it before any thread starts.
+    """End at SIGTERM, and at SIGINT unless that is ignored; call it before any thread.
 
     A thread waits for them, because the main one joins others for ever: a signal that
     comes just before it blocks would not be heard until the next one.
     """
-    told = {signal.SIGTERM, signal.SIGINT}
+    told = {signal.SIGTERM}
+    if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
+        told.add(signal.SIGINT)
     signal.pthread_sigmask(signal.SIG_BLOCK, told)
 
     def wait() -> NoReturn:

@@ -25,6 +25,8 @@ from filterlab.report.terminal import Narrator, print_result
 from filterlab.runner.performance import Performance
 from filterlab.runner.plan import Plan, make_plan
 from filterlab.runner.stage import LAB_FAILURES, Stage, standing, tail
+from filterlab.runner.visiting import leave_the_terminal_alone, visit
+from filterlab.tools.bring import loaded
 
 # As a shell reports a program that SIGINT has ended: 128 + 2.
 INTERRUPTED = 130
@@ -171,14 +173,17 @@ def shell(order: Mapping[str, Any], plan: Plan) -> int:
     return 0
 
 
-VERBS = {"play": play, "shell": shell}
+VERBS = {"play": play, "shell": shell, "visit": visit}
 
 
 def main() -> int:
     """Do what the first argument orders."""
     order = json.loads(sys.argv[1])
+    if order["verb"] == "visit":
+        leave_the_terminal_alone()
     try:
-        plan = make_plan(Path(order["scenario"]))
+        tools = loaded(order.get("tools", []))
+        plan = make_plan(Path(order["scenario"]), tools)
         return VERBS[order["verb"]](order, plan)
     except KeyboardInterrupt:
         print("filterlab: interrupted", file=sys.stderr)

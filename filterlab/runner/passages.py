@@ -7,25 +7,50 @@ a program does what its file has a command for.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from filterlab.runner.topologies import topology_facts
 from filterlab.scenario.problem import BadInput
 from filterlab.scenario.schema import Probe, Scenario
-from filterlab.tools.shelf import Shelf
 from filterlab.tools.tool import Tool
 
 
-def check_passages(scenario: Scenario) -> None:
+def check_passages(scenario: Scenario, tools: Mapping[str, Tool]) -> None:
     """Raise BadInput with every probe that cannot go through its tool."""
     problems = [
         scenario.problem_at(probe, f"the tool '{probe.through}' {why}", "through")
         for probe in scenario.probes.values()
         if probe.through is not None
-        for why in _objections(scenario, probe, Shelf()[probe.through])
+        for why in _objections(scenario, probe, tools[probe.through])
     ]
     if problems:
         raise BadInput(problems)
+
+
+def over_brought(scenario: Scenario, tool: Tool) -> Scenario:
+    """The scenario with its fetch probes over a tool that none of them names.
+
+    Raises BadInput where none of them can go through it.
+    """
+    probes = scenario.probes
+    if any(probe.through == tool.name for probe in probes.values()):
+        return scenario
+    more: dict[str, Probe] = {}
+    why = "has no probe that fetches a page without a tool"
+    for name, probe in probes.items():
+        if probe.kind != "fetch" or probe.through is not None:
+            continue
+        # Its names are resolved as the tool resolves them.
+        over = probe.model_copy(update={"through": tool.name, "resolver": None})
+        objections = list(_objections(scenario, over, tool))
+        if not objections:
+            more[f"{name} over {tool.name}"] = over
+        else:
+            why = f"has no probe for it, as it {objections[0]}"
+    if not more:
+        message = f"the scenario {why}, so the tool '{tool.name}' would not be tried"
+        raise BadInput([scenario.problem_at(scenario, message)])
+    return scenario.model_copy(update={"probes": {**probes, **more}})
 
 
 def _objections(scenario: Scenario, probe: Probe, tool: Tool) -> Iterator[str]:

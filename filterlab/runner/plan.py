@@ -9,6 +9,7 @@ has a host of its own, where the probe's target stands unless the tool says othe
 from __future__ import annotations
 
 import re
+from collections import ChainMap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +20,7 @@ from filterlab.map.share import MapReport, describe
 from filterlab.policy import rules as policies
 from filterlab.policy.rules import Policy
 from filterlab.probes.request import ProbeRequest, Timeouts
-from filterlab.runner.passages import check_passages
+from filterlab.runner.passages import check_passages, over_brought
 from filterlab.runner.topologies import lay_out, topology_facts
 from filterlab.scenario.facts import Facts
 from filterlab.scenario.load import load_scenario
@@ -27,6 +28,7 @@ from filterlab.scenario.problem import BadInput
 from filterlab.scenario.schema import Probe, Scenario
 from filterlab.strategies.named import HELLO_PADDING, HELLO_PADDING_BYTES
 from filterlab.tools.shelf import Shelf
+from filterlab.tools.tool import Tool
 
 # Interface names hold 15 characters (IFNAMSIZ), the topologies add up to 5.
 _NODE_NAME_LENGTH = 10
@@ -71,6 +73,7 @@ class Plan:
     prober: str | None = None  # the node of the active prober, where a policy has one
     topo: Any = None
     map: MapReport | None = None
+    tools: Mapping[str, Tool] = field(default_factory=Shelf)
 
     def addresses(self, node: str) -> list[str]:
         """IPv4 and IPv6 address of a host."""
@@ -147,11 +150,19 @@ def facts() -> Facts:
     return Facts(topology_facts(), Shelf())
 
 
-def make_plan(path: Path) -> Plan:
-    """Read a scenario and plan its run; raises BadInput with all that is wrong."""
-    scenario = load_scenario(path, facts())
-    check_passages(scenario)
-    plan = Plan(path, scenario)
+def make_plan(path: Path, brought: Sequence[Tool] = ()) -> Plan:
+    """Read a scenario and plan its run; raises BadInput with all that is wrong.
+
+    `brought` are tools besides the lab's own. One that no probe names has the fetch
+    probes that go through no tool: each is tried over it as well.
+    """
+    own: dict[str, Tool] = {tool.name: tool for tool in brought}
+    tools: Mapping[str, Tool] = ChainMap(own, Shelf())  # type: ignore[arg-type]
+    scenario = load_scenario(path, Facts(topology_facts(), tools))
+    check_passages(scenario, tools)
+    for tool in brought:
+        scenario = over_brought(scenario, tool)
+    plan = Plan(path, scenario, tools=tools)
     for name, client in scenario.clients.items():
         plan.node_of[name] = _add(plan, name, client.place_name)
     for name, service in scenario.services.items():
@@ -202,7 +213,7 @@ def _planned(plan: Plan, name: str, probe: Probe) -> PlannedProbe:
     if probe.through is None:
         return PlannedProbe(name, probe, client, target, service, None)
     device = _add(plan, f"{probe.client[:6]}-d", plan.hosts[client])
-    tool = Shelf()[probe.through]
+    tool = plan.tools[probe.through]
     hosts = {}
     for role in tool.roles:
         if role != "client":

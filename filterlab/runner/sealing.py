@@ -11,19 +11,32 @@ import json
 import os
 import re
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from filterlab.lab.obstacle import Obstacle
 from filterlab.lab.seal import run_sealed
 from filterlab.runner.plan import make_plan
+from filterlab.runner.visiting import COMMAND_FILE, check_visit
 from filterlab.scenario.problem import BadInput
+from filterlab.tools.bring import loaded
 
 BAD_INPUT, COULD_NOT_TELL = 2, 3
 
 
-def run(path: Path, out: Path | None, seed: int | None, as_json: bool) -> int:
-    """Play one scenario in a seal of its own; the exit status says what came of it."""
-    order: dict[str, object] = {"seed": seed, "json": as_json}
+def run(
+    path: Path,
+    out: Path | None,
+    seed: int | None,
+    as_json: bool,
+    tools: Sequence[Mapping[str, Any]] = (),
+) -> int:
+    """Play one scenario in a seal of its own; the exit status says what came of it.
+
+    `tools` are what `filterlab.tools.bring.brought` told of.
+    """
+    order = {"seed": seed, "json": as_json, "tools": list(tools)}
     return _sealed("play", path, out, order)
 
 
@@ -32,9 +45,19 @@ def shell(path: Path) -> int:
     return _sealed("shell", path, None, {})
 
 
-def _sealed(verb: str, path: Path, out: Path | None, order: dict[str, object]) -> int:
+def visit(
+    path: Path, out: Path | None, client: str, phase: str | None, argv: Sequence[str]
+) -> int:
+    """Run a command inside a client of a scenario's world; its own exit status."""
+    order = {"client": client, "phase": phase, "command": list(argv)}
+    return _sealed("visit", path, out, order)
+
+
+def _sealed(verb: str, path: Path, out: Path | None, order: dict[str, Any]) -> int:
     try:
-        make_plan(path)
+        plan = make_plan(path, loaded(order.get("tools", [])))
+        if verb == "visit":
+            check_visit(plan, order["client"], order["phase"])
         folder = _folder(path, out)
     except BadInput as bad:
         print(bad, file=sys.stderr)
@@ -48,13 +71,16 @@ def _sealed(verb: str, path: Path, out: Path | None, order: dict[str, object]) -
     order |= {"verb": verb, "scenario": str(path), "folder": str(folder)}
     order["rootless"] = os.geteuid() != 0
     command = [sys.executable, "-m", "filterlab.runner.inside", json.dumps(order)]
+    begun = folder / COMMAND_FILE
     try:
-        status = run_sealed(command)
+        status = run_sealed(command, terminal_is_theirs=begun.exists)
     except Obstacle as obstacle:
         print(f"filterlab: error: {obstacle}", file=sys.stderr)
         if out is None:
             folder.rmdir()  # nothing was started, so there is no evidence
         return COULD_NOT_TELL
+    if begun.exists():
+        return status
     # Anything but our own statuses is a death: by a signal, or of the interpreter.
     return status if status in (0, 1, 2, 3) or status > 128 else COULD_NOT_TELL
 

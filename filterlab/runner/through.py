@@ -23,7 +23,6 @@ from filterlab.runner import asking
 from filterlab.runner.plan import Plan, PlannedProbe
 from filterlab.tools.running import Entry, RunningTool, start_tool
 from filterlab.tools.schema import ProgramText
-from filterlab.tools.shelf import Shelf
 
 # A tool's handshake takes some round trips more than TLS's, and its programs start
 # within a tenth of a second (measured, research/users.md 3.2): after so many of the
@@ -51,7 +50,7 @@ class Through:
         self._supervisor = supervisor
         self._workshop = workshop
         self._linger = linger  # a prober may still be looking at its servers
-        self._tool = Shelf()[planned.passage.tool]
+        self._tool = plan.tools[planned.passage.tool]
         self._device = network.node(planned.passage.device)
         self._hosts = {
             role: network.node(node) for role, node in planned.passage.hosts.items()

@@ -4,8 +4,9 @@ A tool is one folder of files and one or more programs (parts), each on a host b
 role: `server`, `client`, or any other word (a bridge, a broker), and every role but
 the client's has a host of its own. File contents and commands are templates
 (`string.Template`): `${folder}`, `${server_address}`, `${resolver_address}` (the lab's
-resolver where the server stands), `${python}`, the outputs of `keys`. Commands run
-without a shell, in the tool's folder.
+resolver where the server stands), `${python}`, `${here}` (the
+folder of the tool's file), the outputs of `keys`. Commands run without a shell, in the
+tool's own folder, which is made anew for each start.
 """
 
 from __future__ import annotations

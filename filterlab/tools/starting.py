@@ -19,7 +19,7 @@ from typing import Protocol
 
 import filterlab
 from filterlab.lab.authority import Authority
-from filterlab.lab.processes import Node, Process, Supervisor
+from filterlab.lab.processes import Node, NotReady, Process, Supervisor
 from filterlab.lab.readiness import (
     All,
     InterfaceExists,
@@ -73,6 +73,7 @@ class Start:
             "port": str(tool.port[0]) if tool.port is not None else "",
             "mark": str(MARK),
             "resolver_address": resolver,
+            **tool.given,
         }
         for role, host in hosts.items():
             v4 = [one for one in host.addresses if ":" not in one]
@@ -102,10 +103,18 @@ class Start:
             said = self._run(f"key {name}", line, maker)
             self._variables[name] = said.strip()
         for path, content in file.files.items():
-            target = self._folder / path
-            target.parent.mkdir(parents=True, exist_ok=True)
+            target = self._inside(path)
             target.touch(mode=0o600)  # many hold secrets, and programs insist on it
             target.write_text(self.filled(content) + "\n")
+
+    def _inside(self, path: str) -> Path:
+        """A file of the tool's own; a link that its keys made may lead elsewhere."""
+        target = self._folder / path
+        if not target.resolve().is_relative_to(self._folder.resolve()):
+            why = f"would write outside of the run's folder: {path}"
+            raise NotReady(self.label, why, [f"it leads to {target.resolve()}"])
+        target.parent.mkdir(parents=True, exist_ok=True)
+        return target
 
     def _own_run_folders(self) -> None:
         if not self._tool.file.run_folders:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import importlib.util
 import subprocess
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from string import Template
 
@@ -24,10 +24,15 @@ _ANSWER_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """A circumvention program: its name (the file's) and what its file says."""
+    """A circumvention program: its name (the file's) and what its file says.
+
+    `given` are variables of its templates that come from elsewhere: `here`, the folder
+    of its file, and what a command line says of a program without a file.
+    """
 
     name: str
     file: ToolFile
+    given: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def title(self) -> str:
@@ -115,12 +120,15 @@ def _is_there(need: NeedText) -> bool:
     return need.says in done.stdout + done.stderr
 
 
-def load_tool(path: Path, file: str | None = None) -> Tool:
+def load_tool(
+    path: Path, file: str | None = None, given: Mapping[str, str] | None = None
+) -> Tool:
     """Read a tool's file; raises BadInput with all its problems."""
     document = read(path, file)
     found = validate(ToolFile, document)
     if isinstance(found, ToolFile):
-        tool = Tool(path.stem, found)
+        here = {"here": str(path.resolve().parent)}
+        tool = Tool(path.stem, found, {**here, **(given or {})})
         _check_parts(tool, document)
         _check_variables(tool, document)
         if not document.problems:
@@ -207,7 +215,7 @@ def variable_names(tool: Tool) -> list[str]:
         names += [f"{role}_address", f"{role}_address6"]
     for name in tool.file.certificates:
         names += [f"{name}_certificate", f"{name}_chain", f"{name}_key"]
-    names += ["python", "library"]
+    names += ["python", "library", *tool.given]
     return [*dict.fromkeys(names), *tool.file.random, *tool.file.keys]
 
 

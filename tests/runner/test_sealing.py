@@ -21,7 +21,7 @@ FIRST_STEPS = ROOT / "scenarios" / "first-steps.yaml"
 def test_only_our_own_statuses_mean_something(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, inner: int, outer: int
 ) -> None:
-    monkeypatch.setattr(sealing, "run_sealed", lambda command: inner)
+    monkeypatch.setattr(sealing, "run_sealed", lambda command, **_: inner)
     assert sealing.run(FIRST_STEPS, tmp_path / "out", None, False) == outer
 
 
@@ -29,7 +29,7 @@ def test_each_run_has_a_folder_of_its_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sealing, "run_sealed", lambda command: 0)
+    monkeypatch.setattr(sealing, "run_sealed", lambda command, **_: 0)
     for _ in range(3):
         assert sealing.run(FIRST_STEPS, None, None, False) == 0
     made = sorted(path.name for path in (tmp_path / "runs").iterdir())
@@ -39,7 +39,7 @@ def test_each_run_has_a_folder_of_its_own(
 def test_an_obstacle_is_told_with_what_mends_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def refuse(command: Sequence[str]) -> int:
+    def refuse(command: Sequence[str], **_: object) -> int:
         raise Obstacle("user namespaces are forbidden", "sysctl -w allow=1")
 
     monkeypatch.chdir(tmp_path)

@@ -22,10 +22,15 @@ from filterlab.tools.tool import Tool
 
 WEB = "web.example"
 HOSTS = {"client": "isp1", "web": "abroad", "dns": "abroad", "other": "isp1"}
-# Design, section 4, and what never leaves a link (RFC 4861; RFC 4291, 2.5.6, 2.7).
+# Design, section 4; what never leaves a link (RFC 4861; RFC 4291, 2.5.6, 2.7); and the
+# private addresses inside the tools' tunnels (RFC 1918, RFC 4193): the last answers to
+# a tunnel that has just gone find no interface there and take the default route.
 _OURS = {
-    "iptables": ("100.64.0.0/10", "198.18.0.0/15", "203.0.113.0/24", "127.0.0.0/8"),
-    "ip6tables": ("2001:db8::/32", "::1/128", "fe80::/10", "ff02::/16"),
+    "iptables": (
+        *("100.64.0.0/10", "198.18.0.0/15", "203.0.113.0/24"),
+        *("127.0.0.0/8", "10.0.0.0/8"),
+    ),
+    "ip6tables": ("2001:db8::/32", "::1/128", "fe80::/10", "ff02::/16", "fd00::/8"),
 }
 
 
