@@ -169,7 +169,8 @@ def _be_program(link: socket.socket) -> NoReturn:
         traceback.print_exc()
     finally:
         for stream in (sys.stdout, sys.stderr):
-            stream.flush()
+            if not stream.closed:
+                stream.flush()
         os._exit(status)
 
 
