@@ -1,25 +1,16 @@
 """An exchange between a scripted engine and a switch in Python."""
 
-import itertools
 import json
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Iterator
 from hashlib import sha1
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Network
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from filterlab.captures.given import GivenLog, path_in
-from filterlab.inspection.flow import FlowKey
 from filterlab.openflow import tables, wire
-from filterlab.openflow.decisions import DecisionLog
-from filterlab.openflow.exchange import Exchange
-from filterlab.openflow.tables import StaticMatch, Table
-from filterlab.openflow.timers import Clock
-from filterlab.policy import effects
+from filterlab.openflow.tables import Table
 from filterlab.policy.effects import (
     DropFrame,
     Effect,
@@ -31,137 +22,17 @@ from filterlab.policy.effects import (
     Side,
 )
 from filterlab.policy.rules import (
-    Drop,
-    Policy,
     Position,
-    Probe,
-    Residual,
-    Rule,
-    Source,
 )
 from filterlab.policy.static import StaticMatch as Listed
 from filterlab.policy.verdict import Decision, Verdict
-from tests.openflow.fake_switch import FakeSwitch, packet_in
-from tests.openflow.frames import FLOW, INSIDE, OUTSIDE, PORTS, to_client, to_server
-
-SOURCE = Source("policy.yaml", 3)
-SERVER = IPv4Address(FLOW.server)
-_NUMBERS = itertools.count()
-PROBERS = ("203.0.113.200",)
-FORGED = to_client(flags="R")
-
-
-class ScriptedEngine:
-    """Answers every frame with the same effects."""
-
-    flow_count = 1
-
-    def __init__(self, effects: Iterable[Effect]):
-        self.effects = list(effects)
-        self.seen: list[tuple[bytes, Side]] = []
-        self.exposed: list[tuple[Rule, dict[str, str]]] = []
-
-    def receive(self, frame: bytes, now: float, side: Side) -> list[Effect]:
-        self.seen.append((frame, side))
-        return self.effects
-
-    def expire(self, now: float) -> None:
-        pass
-
-    def expose(
-        self, rule: Rule, key: FlowKey, why: dict[str, str], now: float
-    ) -> list[Effect]:
-        self.exposed.append((rule, why))
-        return []
-
-
-class HandClock(Clock):
-    """A clock that the test moves."""
-
-    def __init__(self, rate: float) -> None:
-        super().__init__(rate)
-        self.moment = 1_000.0
-
-    def now(self) -> float:
-        return self.moment
-
-
-class HandTimers:
-    """Timers that the test sets off."""
-
-    def __init__(self, clock: HandClock) -> None:
-        self.clock = clock
-        self.calls: list[tuple[float, Callable[[], None]]] = []
-
-    def after(self, seconds: float, call: Callable[[], None]) -> None:
-        self.calls.append((seconds, call))
-
-    def at(self, moment: float, call: Callable[[], None]) -> None:
-        self.after((moment - self.clock.now()) / self.clock.rate, call)
-
-    def every(self, seconds: float, call: Callable[[], None]) -> None:
-        pass
-
-
-class Lab:
-    """One exchange with its switch."""
-
-    def __init__(self, folder: Path, clock_rate: float = 1.0):
-        self.switch = FakeSwitch()
-        clock = HandClock(clock_rate)
-        self.timers = HandTimers(clock)
-        self.engines: list[ScriptedEngine] = []
-        self.effects: list[Effect] = [Forward()]
-        self.forbidden: list[StaticMatch] = []
-        self.decisions = folder / "decisions.jsonl"
-        self.log = DecisionLog(self.decisions)
-        self.asked: list[Mapping[str, Any]] = []
-        self.given = GivenLog(path_in(folder, "ntec"))
-        self.exchange = Exchange(
-            "ntec",
-            PORTS,
-            self.log,
-            self.given,
-            clock,
-            self.timers,  # type: ignore[arg-type]
-            self._engine,
-            lambda policy: self.forbidden,
-            self.asked.append,
-            PROBERS,
-        )
-        self.ready = threading.Event()
-        self.exchange.connect(self.switch.apply, self.ready.set)
-        self.answer()
-
-    def _engine(self, policy: Policy) -> ScriptedEngine:
-        self.engines.append(ScriptedEngine(self.effects))
-        return self.engines[-1]
-
-    def answer(self) -> None:
-        """Let the switch's answers reach the exchange."""
-        replies, self.switch.replies = self.switch.replies, []
-        self.exchange.received(replies)
-
-    def put(self, position: Position, *effects: Effect, rules: bool = True) -> None:
-        self.effects = list(effects)
-        self.exchange.set_policy(policy(position, rules), lambda: None)
-        self.answer()
-
-    def arrive(self, frame: bytes, port: int) -> list[int]:
-        """A frame comes; by which ports does it leave, all told?"""
-        before = len(self.switch.sent)
-        way = self.switch.where(frame, port)
-        for message in self.switch.packet_ins(frame, port):
-            self.exchange.received([message])
-        sent = [p for p, sent in self.switch.sent[before:] if sent == frame]
-        return way.ports + sent
-
-
-def policy(position: Position, rules: bool = True) -> Policy:
-    rule = Rule("r", SOURCE, None, Drop())
-    # Each is another one: a policy that is in force already would just go on.
-    title = f"p {next(_NUMBERS)}"
-    return Policy("p", title, SOURCE, position, rules=(rule,) if rules else ())
+from tests.openflow.fake_switch import packet_in
+from tests.openflow.frames import FLOW, INSIDE, OUTSIDE, to_client, to_server
+from tests.openflow.scripted import (
+    FORGED,
+    Lab,
+    policy,
+)
 
 
 @pytest.fixture
@@ -402,85 +273,6 @@ def test_counters_come_from_the_switch_and_the_engine(lab: Lab) -> None:
     assert counts[0]["packets_in"] == 1
     assert counts[0]["flows"] == 1
     assert counts[0]["entries"]["verdict"] == 7  # type: ignore[index]
-
-
-# --- the active prober -------------------------------------------------------------
-
-SUSPICION = Rule(
-    "suspicion",
-    SOURCE,
-    None,
-    Probe(("openvpn",), 2.0, 300.0, block=Residual("server-port", 60.0)),
-)
-
-
-def suspect(lab: Lab) -> None:
-    """Two frames that give the same server away."""
-    found = effects.Probe(FLOW, {"protocol": "openvpn"}, SUSPICION)
-    lab.put(Position.IN_PATH, found, Forward())
-    lab.arrive(to_server(), INSIDE)
-    lab.arrive(to_server(), INSIDE)
-
-
-def lines(lab: Lab) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in lab.decisions.read_text().splitlines()]
-
-
-def test_a_suspect_is_looked_at_once_and_after_its_delay(lab: Lab) -> None:
-    suspect(lab)
-    ((seconds, ask),) = lab.timers.calls
-    assert seconds == 2.0
-    assert [request["event"] for request in lab.asked] == ["suspect"]
-    ask()
-    request = lab.asked[-1]
-    assert request["event"] == "probe"
-    assert request["kinds"] == ["openvpn"]
-    assert (request["address"], request["port"]) == (str(SERVER), FLOW.server_port)
-    # Of a prober's own visit nothing is to be learned.
-    visit = replace(FLOW, client=IPv4Address(PROBERS[0]).packed, server_port=1)
-    lab.put(Position.IN_PATH, effects.Probe(visit, {}, SUSPICION), Forward())
-    lab.arrive(to_server(), INSIDE)
-    assert len(lab.timers.calls) == 1
-
-
-def test_what_is_confirmed_is_listed_after_its_lag(lab: Lab) -> None:
-    suspect(lab)
-    lab.exchange.probed(1, {"openvpn reset": "D 40"}, "openvpn")
-    (told,) = lines(lab)
-    assert (told["verdict"], told["action"]) == ("probe", "probed")
-    assert told["finding"]["openvpn reset"] == "D 40"
-    seconds, expose = lab.timers.calls[-1]
-    assert seconds == 300.0
-    assert lab.engines[0].exposed == []
-    expose()
-    ((rule, why),) = lab.engines[0].exposed
-    assert rule is SUSPICION
-    assert why["exposed"] == f"openvpn at {SERVER} tcp {FLOW.server_port}"
-
-
-def test_what_is_not_confirmed_is_only_noted(lab: Lab) -> None:
-    suspect(lab)
-    before = len(lab.timers.calls)
-    lab.exchange.probed(1, {"openvpn reset": "T"}, None)
-    assert lines(lab)[0]["finding"]["prober"] == "nothing proved"
-    assert len(lab.timers.calls) == before
-
-
-def test_a_policy_that_has_gone_lists_nothing(lab: Lab) -> None:
-    suspect(lab)
-    lab.exchange.probed(1, {}, "openvpn")
-    lab.put(Position.IN_PATH, Forward())
-    lab.timers.calls[-1][1]()
-    assert not any(engine.exposed for engine in lab.engines)
-
-
-def test_probers_pass_whatever_the_policy_says(lab: Lab) -> None:
-    lab.put(Position.IN_PATH, DropFrame())
-    own = IPv4Address(PROBERS[0]).packed
-    frame = to_server()
-    frame = frame[:26] + own + frame[30:]
-    assert lab.switch.where(frame, INSIDE).ports == [OUTSIDE]
-    assert not list(lab.switch.packet_ins(frame, INSIDE))
 
 
 def test_a_policy_that_is_in_force_goes_on(lab: Lab) -> None:

@@ -54,7 +54,8 @@ def test_a_trial_is_kept_and_read_again() -> None:
 
 def connection(client: str, server: str, number: int) -> list[tuple[float, bytes]]:
     """A connection that is opened and asks for a page."""
-    path = Ether() / IP(src=client, dst=server)
+    # Named: scapy asks the network by ARP for what is left out.
+    path = Ether(dst="02:00:00:00:00:02") / IP(src=client, dst=server)
     request = b"GET / HTTP/1.1\r\nHost: a.example\r\n\r\n"
     ports = {"sport": 40_000 + number, "dport": 80}
     opening = path / TCP(flags="S", seq=1, **ports)
