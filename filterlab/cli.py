@@ -30,6 +30,7 @@ from filterlab.scenario.content import root as content_root
 from filterlab.scenario.content import scenarios, shown
 from filterlab.scenario.problem import BadInput, Place, Problem, did_you_mean
 from filterlab.tools.bring import Commands, brought
+from filterlab.tools.installing import InstallTools, install_all
 from filterlab.trials.command import captures
 
 app = typer.Typer(
@@ -42,6 +43,8 @@ app = typer.Typer(
 )
 errors = Console(stderr=True, highlight=False)
 app.command()(matrix)
+
+_DEFAULT_SCENARIO = "belarus/2020-election-day"
 
 Scenario = Annotated[str, typer.Argument(help="A scenario file, or the name of one.")]
 
@@ -95,13 +98,17 @@ def _print_json(value: Any) -> None:
 @app.command()
 def run(
     scenario: Annotated[
-        list[str], typer.Argument(help="Scenario files, or names of shipped ones.")
-    ],
+        list[str] | None,
+        typer.Argument(
+            help="Scenario files, or names of shipped ones; election day without any."
+        ),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="The folder for the evidence.")
     ] = None,
     as_json: AsJson = False,
     seed: Annotated[int | None, typer.Option(help="Instead of the file's.")] = None,
+    install_tools: InstallTools = False,
     tool: ToolFiles = None,
     tool_server: ToolServer = None,
     tool_client: ToolClient = None,
@@ -114,9 +121,12 @@ def run(
     """Seal a country, filter it, and say what still gets through."""
     commands = Commands(tool_server, tool_client, tool_port, socks, http, tun, dns)
     tools = brought(tool or [], commands)
+    if install_tools:
+        install_all()
     statuses = []
-    for number, path in enumerate([_find(name) for name in scenario]):
-        folder = out / str(number) if out is not None and len(scenario) > 1 else out
+    paths = [_find(name) for name in scenario or [_DEFAULT_SCENARIO]]
+    for number, path in enumerate(paths):
+        folder = out / str(number) if out is not None and len(paths) > 1 else out
         statuses.append(sealing.run(path, folder, seed, as_json, tools))
     raise typer.Exit(max(statuses))
 

@@ -218,7 +218,7 @@ def test_a_folder_with_something_in_it_is_not_written_over(
     assert "--out" in said.err
 
 
-@pytest.mark.parametrize("words", [[], ["explode"], ["run"], ["run", "--explode"]])
+@pytest.mark.parametrize("words", [[], ["explode"], ["run", "--explode"]])
 def test_a_wrong_command_line_is_bad_input(
     filterlab: Callable[..., Said], words: list[str]
 ) -> None:

@@ -54,6 +54,7 @@ from filterlab.matrix.summary import Summary
 from filterlab.matrix.tally import tallies
 from filterlab.matrix.view import View, print_summary
 from filterlab.scenario.problem import BadInput
+from filterlab.tools.installing import InstallTools, install_all
 
 # As a shell reports a program that a signal has ended: 128 + its number.
 _BY_SIGNAL = 128
@@ -76,6 +77,7 @@ def matrix(
     policies: Names = "",
     scenarios: Scenarios = DEFAULT_SCENARIO,
     tool: OwnTools = None,
+    install_tools: InstallTools = False,
     repeat: Repeat = 1,
     seed: Seed = 1,
     workers: Workers = _PROCESSORS,
@@ -97,6 +99,8 @@ def matrix(
     repo: Repository = _HERE,
 ) -> None:
     """Try tools under policies: every cell a sealed run of its own."""
+    if install_tools:
+        install_all()
     try:
         if not policies:
             raise Refusal("--policies is missing", "see: filterlab list policies")
