@@ -12,6 +12,7 @@ from pathlib import Path
 _NOT_SCENARIOS = {
     "policies",
     "tools",
+    "programs",
     "strategies",
     "lists",
 }  # folders of scenarios/ with other uses
