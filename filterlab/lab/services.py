@@ -39,6 +39,13 @@ class ServiceSpec:
     speaks: tuple[str, ...]
     addresses: tuple[str, ...]
     ports: Mapping[str, int] = field(default_factory=dict)
+    also: Sequence[str] = ()  # more names of the same host
+    redirects: str | None = None  # where its web server sends everybody
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All its names, its own first."""
+        return (self.name, *self.also)
 
     def resolves(self) -> bool:
         """Whether it is a resolver."""
@@ -123,7 +130,7 @@ def start_services(
     objects = folder / "objects"
     if any(web.WEB & set(spec.speaks) for spec in specs):
         web.write_objects(objects)
-    names = {spec.name: (spec.place, spec.addresses) for spec in specs}
+    names = {n: (spec.place, spec.addresses) for spec in specs for n in spec.names}
     resolvers = _resolvers(specs)
     starter = _Starter(authority, folder, supervisor)
     services = []
@@ -164,7 +171,7 @@ class _Starter:
     ) -> Service:
         """Start what the service speaks."""
         certificate = self._authority.issue(
-            f"service-{spec.name}", names=[spec.name], addresses=spec.addresses
+            f"service-{spec.name}", names=spec.names, addresses=spec.addresses
         )
         service = Service(spec, [], [])
         if web.WEB & set(spec.speaks):
@@ -191,9 +198,9 @@ class _Starter:
     def _web(self, service: Service, certificate: Certificate, objects: Path) -> None:
         spec, folder = service.spec, self._own(service)
         listening = web.sockets(spec.speaks, spec.ports)
-        site = web.write_site(folder, spec.name, objects)
+        routes = web.routes(folder, spec.names, objects, spec.redirects)
         content = web.configuration(
-            folder, site, listening, spec.addresses, certificate
+            folder, routes, listening, spec.addresses, certificate
         )
         self._run(service, web.write_configuration(folder, content), listening)
 

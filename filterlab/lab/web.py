@@ -19,6 +19,7 @@ from typing import Any
 from filterlab.lab.authority import Certificate
 from filterlab.lab.endpoint import Socket
 
+Route = dict[str, Any]
 HTTP_PORT, HTTPS_PORT = 80, 443  # RFC 9110 section 4.2
 WEB = frozenset({"http", "https", "h3", "bulk"})
 _PROTOCOLS = {"http": ["h1"], "https": ["h1", "h2"], "h3": ["h3"]}
@@ -52,6 +53,24 @@ def write_objects(folder: Path) -> None:
             file.write(random[:rest])
 
 
+def routes(
+    folder: Path, names: Sequence[str], objects: Path, redirects: str | None = None
+) -> list[Route]:
+    """What a host answers under each of its names; the first is for all others too."""
+    if redirects is not None:
+        moved = {"Location": [redirects]}
+        answer = {"handler": "static_response", "status_code": 302, "headers": moved}
+        return [{"handle": [answer]}]
+    first, *more = names
+    found: list[Route] = []
+    for name in more:
+        files = {"handler": "file_server"}
+        files["root"] = str(write_site(folder / name, name, objects))
+        found.append({"match": [{"host": [name]}], "handle": [files], "terminal": True})
+    site = write_site(folder, first, objects)
+    return [*found, {"handle": [{"handler": "file_server", "root": str(site)}]}]
+
+
 def write_site(folder: Path, name: str, objects: Path) -> Path:
     """The files that the service with this name serves; returns their folder."""
     site = folder / "site"
@@ -76,7 +95,7 @@ def sockets(speaks: Sequence[str], ports: Mapping[str, int]) -> list[Socket]:
 
 def configuration(
     folder: Path,
-    site: Path,
+    answers: Sequence[Route],
     listening: Sequence[Socket],
     addresses: Sequence[str],
     certificate: Certificate,
@@ -86,7 +105,7 @@ def configuration(
     for one in listening:
         protocols.setdefault(one.port, []).extend(_PROTOCOLS[one.speaks])
     servers = {
-        f"port-{port}": _server(addresses, port, spoken, site)
+        f"port-{port}": _server(addresses, port, spoken, answers)
         for port, spoken in protocols.items()
     }
     loaded = {
@@ -112,14 +131,16 @@ def write_configuration(folder: Path, content: dict[str, Any]) -> list[str]:
 
 
 def _server(
-    addresses: Sequence[str], port: int, protocols: list[str], site: Path
+    addresses: Sequence[str],
+    port: int,
+    protocols: list[str],
+    answers: Sequence[Route],
 ) -> dict[str, Any]:
-    files = {"handler": "file_server", "root": str(site)}
     server: dict[str, Any] = {
         "listen": [socket_name(address, port) for address in addresses],
         "protocols": protocols,
         "automatic_https": {"disable": True},
-        "routes": [{"handle": [files]}],
+        "routes": list(answers),
     }
     if protocols != _PROTOCOLS["http"]:
         server["tls_connection_policies"] = [{}]

@@ -116,7 +116,7 @@ def judge(
         return Outcome(
             "ok",
             "ok",
-            "as in its control",
+            _as_in_control(result),
             reached=True,
             decisions=explanation.indices,
             kbit_s=result.kbit_s,
@@ -127,6 +127,12 @@ def judge(
         why = f"{_what_happened(result, blocking)}, and nothing the exchange did"
         return _cannot_tell("unknown", result, f"{why} explains it")
     return _blocked(result, control, blocking, explanation)
+
+
+def _as_in_control(result: ProbeResult) -> str:
+    if result.location is None:
+        return "as in its control"
+    return f"as in its control: the server itself redirects to {result.location}"
 
 
 def _judge_control(result: ProbeResult, server_alive: bool | None) -> Outcome:

@@ -205,7 +205,7 @@ def _prober_place(places: Sequence[str]) -> str:
 
 def _planned(plan: Plan, name: str, probe: Probe) -> PlannedProbe:
     scenario = plan.scenario
-    service = probe.host if probe.host in scenario.services else _first_resolver(plan)
+    service = scenario.service_called(probe.host) or _first_resolver(plan)
     client = plan.node_of[probe.client]
     target = plan.node_of[service]
     if probe.strategy is not None and probe.through is None:

@@ -250,6 +250,8 @@ class Stage:
                     tuple(service.speaks),
                     tuple(node.addresses),
                     dict(service.ports),
+                    service.also,
+                    service.redirects,
                 )
             )
         return specs

@@ -16,7 +16,8 @@ from filterlab.scenario import content
 from filterlab.scenario.facts import Facts, Layout
 from filterlab.scenario.item import Item
 from filterlab.scenario.problem import did_you_mean, one_of, quoted
-from filterlab.scenario.schema import PORTS, RESOLVERS, Client, Probe, Scenario, Service
+from filterlab.scenario.schema import Client, Probe, Scenario
+from filterlab.scenario.servicefile import PORTS, RESOLVERS, Service
 from filterlab.scenario.source import Document, Table, spelled
 from filterlab.scenario.strategies import applied
 
@@ -43,6 +44,7 @@ class Checks:
         for name, service in self._scenario.services.items():
             self._place(service, "at", service.at)
             self._ports(name, service)
+        self._more_names()
         for client in self._scenario.clients.values():
             self._client(client)
         self._timeline()
@@ -133,6 +135,22 @@ class Checks:
                     on_key=True,
                     expected=one_of(service.speaks),
                 )
+
+    def _more_names(self) -> None:
+        """A name leads to one host."""
+        services = self._scenario.services
+        first = {name: service.place() for name, service in services.items()}
+        for service in services.values():
+            for index, name in enumerate(service.also):
+                if name in first:
+                    self._document.complain(
+                        "name-twice",
+                        (*service.path, "also", index),
+                        f"the name {quoted(name)} has two hosts",
+                        other=first[name],
+                        other_says="it is given here as well",
+                    )
+                first.setdefault(name, service.place("also", index))
 
     def _client(self, client: Client) -> None:
         if self._layout is not None and client.place_name not in self._layout.places:
@@ -242,7 +260,8 @@ class Checks:
         names = [
             written.lower().removesuffix(".") for written in self.names("services")
         ]
-        if name not in names:
+        owner = self._scenario.service_called(name)
+        if owner is None and name not in names:
             path = (*item.path, key)
             self._document.complain(
                 "unknown-service",
@@ -251,7 +270,7 @@ class Checks:
                 expected=one_of(names),
                 help=did_you_mean(name, names),
             )
-        return self._scenario.services.get(name)
+        return None if owner is None else self._scenario.services[owner]
 
     def _speaks(
         self, item: Item, key: str, service: Service, wanted: Collection[str]

@@ -26,7 +26,7 @@ _KINDS = """
     unknown-exchange unknown-policy unknown-client unknown-service unknown-probe
     unknown-phase unknown-tool missing-tool unknown-rule unknown-controller
     unknown-strategy bad-strategy
-    does-not-speak port-twice timeline-start timeline-order exchange-twice
+    does-not-speak port-twice name-twice timeline-start timeline-order exchange-twice
     phase-twice phase-differs contradiction needs-repeat
     unknown-field unreachable-rule cannot-at-position cannot-follow rule-twice
     list-file own-recogniser needless-key hook

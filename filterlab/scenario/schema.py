@@ -6,7 +6,6 @@ A model says what one mapping may hold. What must hold between mappings is in
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
 
@@ -26,6 +25,7 @@ from filterlab.scenario.item import Item
 from filterlab.scenario.outcomes import OUTCOMES
 from filterlab.scenario.problem import Problem, listed
 from filterlab.scenario.reference import Reference
+from filterlab.scenario.servicefile import Service, Url, url
 from filterlab.scenario.strategies import Applied, ProbeStrategy
 from filterlab.scenario.timeline import Phase, meant_by
 from filterlab.scenario.values import (
@@ -36,7 +36,6 @@ from filterlab.scenario.values import (
     Seconds,
     Share,
     Shares,
-    SizeBytes,
     Truth,
     Unreadable,
     Words,
@@ -48,40 +47,14 @@ from filterlab.scenario.values import (
     word_of,
 )
 
-# Transport and port of what a service speaks: IANA's, and iperf3's default.
-PORTS: dict[str, tuple[tuple[str, int], ...]] = {
-    "http": (("tcp", 80),),
-    "https": (("tcp", 443),),
-    "h3": (("udp", 443),),
-    "dns": (("udp", 53), ("tcp", 53)),
-    "dot": (("tcp", 853),),
-    "doh": (("tcp", 443),),
-    "smtp": (("tcp", 25),),
-    "iperf": (("tcp", 5201), ("udp", 5201)),
-    "bulk": (),  # a large object that the service's web server has
-}
-RESOLVERS = ("dns", "dot", "doh")
 KINDS = ("fetch", "resolve", "connect", "throughput")
 RESULTS = ("outcome", "reaches", "kbit_s", "slower_than_control", "rule")
-_SCHEMES = {"http", "https"}
 _RESOLVER_SCHEMES = {"udp", "tcp", "tls", "https"}
-
-
-def _url(value: Any) -> str:
-    written = text(value)
-    try:
-        parts = urlsplit(written)
-        sound = parts.scheme in _SCHEMES and parts.hostname and parts.port != 0
-    except ValueError:
-        sound = False
-    if not sound or re.search(r"\s", written):
-        raise Unreadable("an address such as https://news.example/")
-    return written
 
 
 def _load(value: Any) -> str:
     written = text(value)
-    return _url(written) if "://" in written else host_name(written)
+    return url(written) if "://" in written else host_name(written)
 
 
 def _endpoint(value: Any) -> str:
@@ -125,12 +98,9 @@ _WORDS = WithJsonSchema(
 Parameter = Annotated[
     Any, Reads(_scalar, type=["string", "number", "boolean", "array"])
 ]
-Url = Annotated[str, Reads(_url)]
 Load = Annotated[str, Reads(_load)]
 Endpoint = Annotated[str, Reads(_endpoint)]
 Resolver = Annotated[str, Reads(_resolver)]
-Spoken = Annotated[str, word_of(*PORTS)]
-Port = Annotated[int, whole_number(1, 65535, "a port")]
 Several = Annotated[tuple[Words, ...], BeforeValidator(one_or_more), _WORDS]
 Factor = Annotated[
     float, Reads(decimal(1, 1_000_000, "a factor"), type="number", minimum=1)
@@ -149,27 +119,6 @@ class Topology(Item):
     def parameters(self) -> dict[str, Scalar]:
         """The parameters that the file gives, as `mn` would pass them."""
         return dict(self.__pydantic_extra__ or {})
-
-
-class Service(Item):
-    """A server: where it stands and what it speaks."""
-
-    at: Words
-    speaks: Annotated[
-        tuple[Spoken, ...],
-        BeforeValidator(one_or_more),
-        WithJsonSchema({"type": "array", "items": {"enum": list(PORTS)}}),
-    ]
-    # How much of its large object a throughput probe fetches at most.
-    size_bytes: SizeBytes = Field(2_000_000, alias="size")
-    ports: dict[Spoken, Port] = Field(default_factory=dict)
-
-    def endpoints(self, spoken: str) -> tuple[tuple[str, int], ...]:
-        """Transport and port of what is spoken."""
-        return tuple(
-            (transport, self.ports.get(spoken, port))
-            for transport, port in PORTS[spoken]
-        )
 
 
 class Client(Item):
@@ -372,6 +321,12 @@ class Scenario(Item):
     def strategies(self) -> dict[str, Applied]:
         """What is applied around each probe that has a strategy, by its name."""
         return self._strategies
+
+    def service_called(self, host: str) -> str | None:
+        """The service that has a name, as its own or as one more; None if none has."""
+        if host in self.services:
+            return host
+        return next((n for n, s in self.services.items() if host in s.also), None)
 
     def phases_of(self, expectation: Expectation) -> tuple[Phase, ...]:
         """The phases that an expectation is about."""

@@ -76,7 +76,7 @@ def test_caddy_is_told_its_protocols(
 ) -> None:
     listening = web.sockets(speaks, ports)
     content = web.configuration(
-        tmp_path, tmp_path, listening, ["198.18.0.2", "2001:db8::2"], CERTIFICATE
+        tmp_path, [], listening, ["198.18.0.2", "2001:db8::2"], CERTIFICATE
     )
     servers = content["apps"]["http"]["servers"]
     assert {name: one["protocols"] for name, one in servers.items()} == expected
@@ -123,3 +123,24 @@ class Nowhere:
 
     name = "nowhere"
     pid = 0
+
+
+def test_each_name_of_a_host_has_its_own_page(tmp_path: Path) -> None:
+    (tmp_path / "objects").mkdir()
+    names = ("platform.example", "one.example", "two.example")
+    *more, last = web.routes(tmp_path / "s", names, tmp_path / "objects")
+    assert [route["match"] for route in more] == [
+        [{"host": ["one.example"]}],
+        [{"host": ["two.example"]}],
+    ]
+    assert "match" not in last  # an address, or a name that is not served
+    for route, name in zip((last, *more), names, strict=True):
+        (files,) = route["handle"]
+        assert f"This is {name}" in (Path(files["root"]) / "index.html").read_text()
+
+
+def test_a_host_that_redirects_has_no_pages(tmp_path: Path) -> None:
+    (route,) = web.routes(tmp_path, ("a.example",), tmp_path, "http://b.example/")
+    (answer,) = route["handle"]
+    assert answer["status_code"] == 302
+    assert answer["headers"] == {"Location": ["http://b.example/"]}

@@ -223,3 +223,11 @@ def test_a_tool_s_flows_are_its_client_s() -> None:
 def test_an_application_that_writes_nothing_down() -> None:
     got = judge(RESET, GOOD, None)
     assert (got.outcome, got.rule, got.decisions) == ("tls", None, ())
+
+
+def test_a_redirect_of_the_servers_own_is_told_as_one() -> None:
+    moved = replace(GOOD, status=302, location="http://b.example/")
+    outcome = judge(moved, moved, {})
+    assert (outcome.outcome, outcome.label) == ("ok", "ok")
+    assert "the server itself redirects to http://b.example/" in outcome.why
+    assert judge(moved, GOOD, {}).outcome == "unknown"  # nobody here sent it
