@@ -25,6 +25,7 @@ from filterlab.matrix.command import matrix
 from filterlab.records.command import records
 from filterlab.replay import command as rerun
 from filterlab.report import explain as explanation
+from filterlab.report.page import write_report
 from filterlab.runner import catalogue, sealing
 from filterlab.scenario.content import root as content_root
 from filterlab.scenario.content import scenarios, shown
@@ -252,6 +253,18 @@ def explain(
     """Say for each probe that was not let through what it met, and which rule."""
     try:
         print(explanation.explain(folder, probe))
+    except explanation.NoRun as none:
+        print(f"filterlab: error: {none}", file=sys.stderr)
+        raise typer.Exit(2) from None
+
+
+@app.command()
+def report(
+    folder: Annotated[Path, typer.Argument(help="The folder of a run.")],
+) -> None:
+    """Make the report of a finished run anew: report.html in its folder."""
+    try:
+        print(write_report(folder))
     except explanation.NoRun as none:
         print(f"filterlab: error: {none}", file=sys.stderr)
         raise typer.Exit(2) from None

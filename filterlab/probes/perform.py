@@ -55,6 +55,7 @@ class _Attempt:
             failure=failure,
             reached=failure is None,
             seconds=self.seconds,
+            began=self._trace.began,
         )
 
     def run(self) -> None:

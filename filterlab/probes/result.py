@@ -53,6 +53,7 @@ class ProbeResult:
     body_bytes: int = 0
     body_sha256: str | None = None
     kbit_s: float | None = None
+    began: float | None = None  # seconds since 1970, as captures have it
 
     @property
     def failed_step(self) -> Step | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import ssl
+from base64 import b64encode
 from collections.abc import Sequence
 from typing import Any
 
@@ -101,11 +102,12 @@ def _as_der(certificate: Any) -> bytes:
 
 
 def describe(certificate: x509.Certificate) -> dict[str, str]:
-    """A certificate's subject, issuer, end of validity and SHA-256, as text."""
+    """A certificate's subject, issuer, end of validity and SHA-256, and all of it."""
     der = certificate.public_bytes(Encoding.DER)
     return {
         "subject": certificate.subject.rfc4514_string(),
         "issuer": certificate.issuer.rfc4514_string(),
         "not_after": certificate.not_valid_after_utc.isoformat(),
         "sha256": hashlib.sha256(der).hexdigest(),
+        "der": b64encode(der).decode("ascii"),
     }

@@ -35,6 +35,7 @@ class Trace:
 
     def __init__(self) -> None:
         self.started = time.monotonic()
+        self.began = time.time()
         self.steps: list[Step] = []
         self.endpoints: list[Endpoint] = []
 

@@ -96,8 +96,11 @@ class Cell:
                 "why": attempt.outcome.why,
                 "decisions": list(attempt.outcome.decisions),
                 **_fields(attempt),
-                "control": _fields(self.control),
-                "steps": attempt.result.as_json()["steps"],
+                "control": {
+                    **_fields(self.control),
+                    "endpoints": self.control.result.as_json()["endpoints"],
+                },
+                "steps": [_short(step) for step in attempt.result.as_json()["steps"]],
                 "endpoints": attempt.result.as_json()["endpoints"],
             }
             for attempt in self.attempts
@@ -111,4 +114,14 @@ def _fields(attempt: Attempt) -> dict[str, Any]:
         "reached": attempt.outcome.reached,
         "kbit_s": attempt.result.kbit_s,
         "seconds": round(attempt.result.seconds, 4),
+        "began": attempt.result.began,
     }
+
+
+def _short(step: dict[str, Any]) -> dict[str, Any]:
+    """A step without whole certificates: `ooni.jsonl` has them."""
+    listed = step["detail"].get("certificates")
+    if not listed:
+        return step
+    told = [{k: v for k, v in one.items() if k != "der"} for one in listed]
+    return {**step, "detail": {**step["detail"], "certificates": told}}

@@ -20,10 +20,13 @@ from filterlab.captures.annotate import annotate
 from filterlab.lab.obstacle import Obstacle
 from filterlab.report.expectations import check_all
 from filterlab.report.junit import write_junit
+from filterlab.report.ooni import write_measurements
+from filterlab.report.page import write_report
 from filterlab.report.result import Result, Verdict
 from filterlab.report.terminal import Narrator, print_result
 from filterlab.runner.performance import Performance
 from filterlab.runner.plan import Plan, make_plan
+from filterlab.runner.setting import write_setting
 from filterlab.runner.stage import LAB_FAILURES, Stage, standing, tail
 from filterlab.runner.visiting import leave_the_terminal_alone, visit
 from filterlab.tools.bring import loaded
@@ -129,7 +132,7 @@ class Evening:
         return decisions
 
     def _evidence(self) -> tuple[str, ...]:
-        found = ["result.json", "decisions.jsonl", "junit.xml", "logs"]
+        found = ["report.html", "result.json", "decisions.jsonl", "junit.xml", "logs"]
         if files := self._captures():
             captured = self._stage.captured
             dropped = captured.dropped if captured is not None else 0
@@ -155,7 +158,20 @@ def play(order: Mapping[str, Any], plan: Plan) -> int:
         print((result.folder / "result.json").read_text(), end="")
     else:
         print_result(result, Console(highlight=False))
+    _write_for_readers(plan, result)
     return result.verdict.exit_status
+
+
+def _write_for_readers(plan: Plan, result: Result) -> None:
+    """What is made of the evidence, once the verdict has been told."""
+    try:
+        write_setting(plan, result.decisions, result.folder)
+        write_measurements(result, result.folder)
+        write_report(result.folder)
+    except Exception:
+        # The evidence is there, and so is the verdict: neither is worth less for it.
+        traceback.print_exc()
+        print("filterlab: error: the report could not be made", file=sys.stderr)
 
 
 def shell(order: Mapping[str, Any], plan: Plan) -> int:

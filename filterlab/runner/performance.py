@@ -67,7 +67,12 @@ class Performance:
         self._first_decisions[phase.name] = first_decision
         wanted = dict(phase.policies)
         since = self._stage.set_policies(wanted)
-        moment = {"phase": phase.name, "policies": wanted, "since": since}
+        moment = {
+            "phase": phase.name,
+            "policies": wanted,
+            "since": since,
+            "began": time.time(),  # as captures have it
+        }
         self.timeline.append(moment)
         policies = ", ".join(f"{name}: {p}" for name, p in phase.policies.items())
         self._audience.phase(phase.name, policies)
@@ -157,10 +162,14 @@ class Performance:
         )
 
     def _try(self, planned: PlannedProbe) -> ProbeResult:
+        began = time.time()
         around = self._stage.strategies.get(planned.name)
         if around is not None:
-            return around.during(lambda: self._attempt(planned))
-        return self._attempt(planned)
+            result = around.during(lambda: self._attempt(planned))
+        else:
+            result = self._attempt(planned)
+        # A tool that is the client itself does not say when it began.
+        return result if result.began else replace(result, began=began)
 
     def _attempt(self, planned: PlannedProbe) -> ProbeResult:
         stage = self._stage
