@@ -76,6 +76,8 @@ class Performance:
         self.timeline.append(moment)
         policies = ", ".join(f"{name}: {p}" for name, p in phase.policies.items())
         self._audience.phase(phase.name, policies)
+        for through in self._stage.tools.values():
+            through.begin(phase.name)
         for _, cell in self._in_waves(
             lambda planned: self._cell(planned, phase, first_decision)
         ):

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections import ChainMap
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -169,6 +169,7 @@ def make_plan(path: Path, brought: Sequence[Tool] = ()) -> Plan:
         plan.node_of[name] = _add(plan, name.partition(".")[0], service.at)
     for name, probe in scenario.probes.items():
         plan.probes.append(_planned(plan, name, probe))
+    _share_servers(plan)
     topology = scenario.topology
     if any(_probes(policy) for policy in scenario.policies.values()):
         laid = topology_facts()[topology.use].lay_out(topology.parameters)
@@ -216,11 +217,21 @@ def _planned(plan: Plan, name: str, probe: Probe) -> PlannedProbe:
     tool = plan.tools[probe.through]
     hosts = {}
     for role in tool.roles:
-        if role != "client":
+        if role != "client" and probe.server_of is None:
             place = tool.file.places.get(role, plan.hosts[target])
             hosts[role] = _add(plan, f"{probe.through[:8]}-{role[0]}", place)
     passage = Passage(probe.through, device, hosts)
     return PlannedProbe(name, probe, device, target, service, passage)
+
+
+def _share_servers(plan: Plan) -> None:
+    """Lead each probe that uses another one's servers to their hosts."""
+    passages = {planned.name: planned.passage for planned in plan.probes}
+    for number, planned in enumerate(plan.probes):
+        other = passages.get(planned.probe.server_of or "")
+        if planned.passage is not None and other is not None:
+            passage = replace(planned.passage, hosts=other.hosts)
+            plan.probes[number] = replace(planned, passage=passage)
 
 
 def _first_resolver(plan: Plan) -> str:

@@ -29,6 +29,7 @@ from filterlab.runner.controller import (
 )
 from filterlab.runner.plan import Plan
 from filterlab.runner.prober import Prober
+from filterlab.runner.sharing import shared_servers
 from filterlab.runner.through import Through
 from filterlab.scenario import content
 
@@ -258,6 +259,7 @@ class Stage:
 
     def _start_tools(self) -> None:
         assert self.authority is not None
+        shared = shared_servers(self.plan.probes)
         for planned in self.plan.probes:
             if planned.passage is not None:
                 self.tools[planned.name] = Through(
@@ -268,6 +270,7 @@ class Stage:
                     self.supervisor,
                     WORKSHOP / "tools",
                     self._linger,
+                    shared.get(planned.name),
                 )
 
     def _prepare_strategies(self) -> None:

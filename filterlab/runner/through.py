@@ -1,7 +1,8 @@
 """A probe's way through a tool: the tool is started anew for every attempt.
 
 So each attempt meets the policy in force with its first packets, as a subscriber's
-does who starts a VPN; a session from before the blocking would not be asked again.
+does who starts a VPN. A session that the probe keeps is the exception: it is how one
+from before the blocking fares.
 """
 
 from __future__ import annotations
@@ -21,8 +22,10 @@ from filterlab.probes.request import Device, HttpProxy, Socks, Via
 from filterlab.probes.result import ProbeResult, Step, broken
 from filterlab.runner import asking
 from filterlab.runner.plan import Plan, PlannedProbe
-from filterlab.tools.running import Entry, RunningTool, start_tool
+from filterlab.runner.sharing import SharedServers
+from filterlab.tools.running import Entry, RunningTool, join, start_servers, start_tool
 from filterlab.tools.schema import ProgramText
+from filterlab.tools.starting import Start
 
 # A tool's handshake takes some round trips more than TLS's, and its programs start
 # within a tenth of a second (measured, research/users.md 3.2): after so many of the
@@ -42,6 +45,7 @@ class Through:
         supervisor: Supervisor,
         workshop: Path,
         linger: Callable[[Sequence[str]], None] = lambda addresses: None,
+        shared: SharedServers | None = None,
     ) -> None:
         assert planned.passage is not None
         self._planned = planned
@@ -55,13 +59,23 @@ class Through:
         self._hosts = {
             role: network.node(node) for role, node in planned.passage.hosts.items()
         }
+        self._shared = shared
+        self._session: RunningTool | None = None
+        self._keeps = False
         self._attempts = 0
 
+    def begin(self, phase: str) -> None:
+        """A phase begins; from the one that the probe names on, its session is kept."""
+        self._keeps = self._keeps or phase == self._planned.probe.session
+
     def fetch(self, launcher: Launcher) -> ProbeResult:
-        """Start the tool, perform the probe through it, and end the tool."""
+        """Start the tool, perform the probe through it, and end the tool.
+
+        A session that is kept is started once, and left to run.
+        """
         started = time.monotonic()
         try:
-            tool = self._start()
+            tool = self._session or self._start()
         except NotReady as error:
             return self._failed(error, time.monotonic() - started)
         seconds = time.monotonic() - started
@@ -72,7 +86,9 @@ class Through:
         finally:
             self._linger([a for h in self._hosts for a in self._addresses(h)])
             deaths = [p.death() for p in tool.processes if p.death() is not None]
-            tool.stop()
+            self._session = tool if self._keeps and not deaths else None
+            if self._session is None:
+                tool.stop()
         if deaths:
             return broken(_last_line_says(str(deaths[0])))
         if not tool.processes:
@@ -87,14 +103,41 @@ class Through:
         # Some programs take a space in a file's name for its end.
         name = "-".join(f"{self._planned.name} {self._attempts}".split())
         timeouts = self._plan.timeouts(self._planned)
+        within = timeouts.socks * _TIMEOUTS_TO_CONNECT
+        folder = self._workshop / name.replace("/", "_")
+        supervisor, device = self._supervisor, self._device
+        if self._shared is not None:
+            servers = self._shared.start(self._start_servers)
+            folder = servers.folder
+            return join(
+                self._tool,
+                servers,
+                device,
+                folder,
+                supervisor,
+                label=name,
+                within=within,
+            )
         return start_tool(
+            self._tool,
+            {"client": device, **self._hosts},
+            self._authority,
+            folder,
+            supervisor,
+            label=name,
+            within=within,
+            resolver=self._resolver_abroad(),
+        )
+
+    def _start_servers(self) -> Start:
+        name = "-".join(f"{self._planned.name} shared".split())
+        return start_servers(
             self._tool,
             {"client": self._device, **self._hosts},
             self._authority,
             self._workshop / name.replace("/", "_"),
             self._supervisor,
             label=name,
-            within=timeouts.socks * _TIMEOUTS_TO_CONNECT,
             resolver=self._resolver_abroad(),
         )
 

@@ -22,6 +22,7 @@ from filterlab.scenario.policies import load_policy
 from filterlab.scenario.policyfile import CONDITION_SCHEMA, PolicyFile
 from filterlab.scenario.problem import BadInput, Problem
 from filterlab.scenario.schema import Scenario
+from filterlab.scenario.sharing import check_sharing
 from filterlab.scenario.source import Document, Path_
 from filterlab.scenario.timeline import phases_of
 
@@ -56,6 +57,7 @@ def load_scenario(path: Path | str, facts: Facts = _NO_FACTS) -> Scenario:
     # A name of a phase or rule can only be called wrong beside a sound timeline.
     sound = "timeline" not in broken and not problems and not checks.policies_missing
     check_expectations(scenario, document, checks, sound)
+    check_sharing(scenario, document, checks, sound)
     if document.problems or problems:
         raise BadInput([*document.problems, *problems])
     return scenario

@@ -25,7 +25,7 @@ _KINDS = """
     unknown-topology unknown-parameter bad-layout no-exchange unknown-place
     unknown-exchange unknown-policy unknown-client unknown-service unknown-probe
     unknown-phase unknown-tool missing-tool unknown-rule unknown-controller
-    unknown-strategy bad-strategy
+    unknown-strategy bad-strategy bad-server
     does-not-speak port-twice name-twice timeline-start timeline-order exchange-twice
     phase-twice phase-differs contradiction needs-repeat
     unknown-field unreachable-rule cannot-at-position cannot-follow rule-twice

@@ -159,6 +159,8 @@ class Probe(Item):
     connect: Endpoint | None = None
     throughput: Load | None = None
     through: Words | None = None
+    session: Words | None = None  # from this phase on, one session of its tool
+    server_of: Words | None = None  # another probe, whose tool's server this one uses
     strategy: ProbeStrategy | None = None
     resolver: Resolver | None = None
     http: Annotated[str, word_of("1.1", "2", "3")] | None = None

@@ -84,20 +84,79 @@ def start_tool(
     its file gives it others; `resolver` is the address of one where the server stands.
     Raises NotReady naming the part that is not ready, after ending the others.
     """
-    folder.mkdir(parents=True)
-    others = {role: hosts["server"] for role in tool.roles if role not in hosts}
-    start = Start(
-        tool,
-        {**others, **hosts},
-        folder,
-        supervisor,
-        label or tool.name,
-        within,
-        resolver,
-    )
+    start = _start(tool, hosts, folder, supervisor, label, within, resolver)
+    return _running(tool, start, hosts["client"], folder, supervisor, authority)
+
+
+def start_servers(
+    tool: Tool,
+    hosts: Mapping[str, Host],
+    authority: Authority,
+    folder: Path,
+    supervisor: Supervisor,
+    *,
+    label: str,
+    within: float = READY_SECONDS,
+    resolver: str = "",
+) -> Start:
+    """Start all of a tool but its client, for any number of clients to join.
+
+    Arguments and errors as of `start_tool`; `client` is the first of those to come.
+    """
+    start = _start(tool, hosts, folder, supervisor, label, within, resolver)
     try:
         start.prepare(authority)
-        start.parts()
+        start.parts("others")
+    except BaseException:
+        supervisor.stop(start.processes)
+        raise
+    return start
+
+
+def join(
+    tool: Tool,
+    servers: Start,
+    client: Host,
+    folder: Path,
+    supervisor: Supervisor,
+    *,
+    label: str,
+    within: float = READY_SECONDS,
+) -> RunningTool:
+    """Start a tool's client on one more host, beside servers that run already."""
+    start = servers.for_client(client, label, within)
+    return _running(tool, start, client, folder, supervisor, None)
+
+
+def _start(
+    tool: Tool,
+    hosts: Mapping[str, Host],
+    folder: Path,
+    supervisor: Supervisor,
+    label: str | None,
+    within: float,
+    resolver: str,
+) -> Start:
+    folder.mkdir(parents=True)
+    others = {role: hosts["server"] for role in tool.roles if role not in hosts}
+    whole = {**others, **hosts}
+    label = label or tool.name
+    return Start(tool, whole, folder, supervisor, label, within, resolver)
+
+
+def _running(
+    tool: Tool,
+    start: Start,
+    client: Host,
+    folder: Path,
+    supervisor: Supervisor,
+    authority: Authority | None,
+) -> RunningTool:
+    """Start a tool, all of it if there is an authority to certify its servers."""
+    try:
+        if authority is not None:
+            start.prepare(authority)
+        start.parts("client" if authority is None else "all")
         put_back = start.lead_in()
     except BaseException:
         supervisor.stop(start.processes)
@@ -108,7 +167,7 @@ def start_tool(
         tool.enters.resolver,
         start.processes,
         start,
-        hosts["client"],
+        client,
         folder,
         supervisor,
         put_back,

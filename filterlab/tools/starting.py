@@ -13,9 +13,10 @@ import shlex
 import sys
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from pathlib import Path
 from string import Template
-from typing import Protocol
+from typing import Literal, Protocol
 
 import filterlab
 from filterlab.lab.authority import Authority
@@ -64,7 +65,7 @@ class Start:
         self.processes: list[Process] = []
         self._tool = tool
         self._hosts = hosts
-        self._folder = folder
+        self.folder = folder
         self._supervisor = supervisor
         self._variables = {
             "python": sys.executable,
@@ -76,10 +77,7 @@ class Start:
             **tool.given,
         }
         for role, host in hosts.items():
-            v4 = [one for one in host.addresses if ":" not in one]
-            v6 = [one for one in host.addresses if ":" in one]
-            self._variables[f"{role}_address"] = v4[0] if v4 else ""
-            self._variables[f"{role}_address6"] = v6[0] if v6 else ""
+            self._variables |= _addresses(role, host)
 
     def prepare(self, authority: Authority) -> None:
         """Make secrets, certificates, keys and files, in this order."""
@@ -109,8 +107,8 @@ class Start:
 
     def _inside(self, path: str) -> Path:
         """A file of the tool's own; a link that its keys made may lead elsewhere."""
-        target = self._folder / path
-        if not target.resolve().is_relative_to(self._folder.resolve()):
+        target = self.folder / path
+        if not target.resolve().is_relative_to(self.folder.resolve()):
             why = f"would write outside of the run's folder: {path}"
             raise NotReady(self.label, why, [f"it leads to {target.resolve()}"])
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -131,13 +129,27 @@ class Start:
     def _shell(self, what: str, script: str, node: Node) -> str:
         command = ["sh", "-e", "-c", script]
         name = f"{self.label} {what}"
-        return self._supervisor.run(name, command, node, folder=self._folder)
+        return self._supervisor.run(name, command, node, folder=self.folder)
 
-    def parts(self) -> None:
-        """Start every part and wait until all are ready."""
+    def for_client(self, client: Host, label: str, within: float) -> Start:
+        """The same start for another client: its secrets, files and servers.
+
+        What the files say of the client, they say of the first one.
+        """
+        other = copy(self)
+        other.label, other._within, other.processes = label, within, []
+        other._hosts = {**self._hosts, "client": client}
+        other._variables = {**self._variables, **_addresses("client", client)}
+        return other
+
+    def parts(self, of: Literal["all", "client", "others"] = "all") -> None:
+        """Start every part, or the client's or the others, and wait for each."""
         started: dict[str, tuple[PartText, Process]] = {}
         ready: set[str] = set()
         for name, part in self._tool.start_order():
+            if of not in ("all", "client" if part.on == "client" else "others"):
+                ready.add(name)  # somebody else has seen to it
+                continue
             for earlier in part.after:
                 self._await(earlier, started, ready)
             started[name] = part, self._start(name, part)
@@ -176,7 +188,7 @@ class Start:
             self.argv(part.start),
             self._hosts[part.on],
             ready=_readiness(part.ready),
-            folder=self._folder,
+            folder=self.folder,
             variables={k: self.filled(v) for k, v in part.variables.items()},
             stop_signal=part.stop,
         )
@@ -199,7 +211,7 @@ class Start:
 
     def _run(self, what: str, line: str, host: Host) -> str:
         return self._supervisor.run(
-            f"{self.label} {what}", self.argv(line), host, folder=self._folder
+            f"{self.label} {what}", self.argv(line), host, folder=self.folder
         )
 
     def argv(self, line: str, more: Mapping[str, str] | None = None) -> list[str]:
@@ -209,6 +221,15 @@ class Start:
     def filled(self, template: str, more: Mapping[str, str] | None = None) -> str:
         """A text with the variables (and `more`) filled in."""
         return Template(template).substitute(self._variables, **(more or {}))
+
+
+def _addresses(role: str, host: Host) -> dict[str, str]:
+    v4 = [one for one in host.addresses if ":" not in one]
+    v6 = [one for one in host.addresses if ":" in one]
+    return {
+        f"{role}_address": v4[0] if v4 else "",
+        f"{role}_address6": v6[0] if v6 else "",
+    }
 
 
 def _secret(kind: str) -> str:

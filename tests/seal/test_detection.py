@@ -1,0 +1,68 @@
+"""A VPN server found out, and what becomes of a session that runs when it is listed."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from filterlab.replay.rehearsal import compare
+from filterlab.runner.plan import make_plan
+from filterlab.scenario import content
+
+SCENARIO = content.scenarios()["russia/2023-vpn-detection"]
+LAG_SECONDS = 600.0  # of the policy, by the scenario's clock
+
+
+def test_a_running_session_lives_until_its_server_is_listed_for_all(
+    needs: Callable[..., None], tmp_path: Path
+) -> None:
+    needs("openvpn", "ss-server", "stunnel", "microsocks", "tshark")
+    out = tmp_path / "run"
+    command = [sys.executable, "-m", "filterlab.cli", "run", str(SCENARIO)]
+    done = subprocess.run([*command, "--out", str(out)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    text = (out / "decisions.jsonl").read_text()
+    lines = [json.loads(line) for line in text.splitlines()]
+    session, listed = seen_and_listed(lines)
+    # No other was begun since: what lived until the list, and died by it, is this one.
+    capture, client = out / "exchange-inside.pcapng", listed["flow"]["client"]
+    assert last_opened(capture, client) == session
+    struck = [one for one in lines if one["rule"] == "suspects"]
+    struck = [one for one in struck if one["verdict"] == "block"]
+    assert {one["flow"]["client"] for one in struck} == clients()
+    assert session in {one["flow"]["client_port"] for one in struck}
+    assert all(one["time"] >= listed["time"] for one in struck)
+    scenario = make_plan(SCENARIO).scenario
+    difference = compare(out, scenario.policies, scenario.clock)
+    assert not difference, str(difference)
+
+
+def seen_and_listed(lines: list[dict[str, Any]]) -> tuple[int, dict[str, Any]]:
+    """The client's port of the session that gave its server away, and its listing."""
+    (listed,) = (line for line in lines if line["verdict"] == "exposed")
+    probed = next(line for line in lines if line["action"] == "probed")
+    assert listed["time"] - probed["time"] >= LAG_SECONDS
+    assert listed["finding"]["protocol"] == "openvpn"
+    return int(listed["flow"]["client_port"]), listed
+
+
+def clients() -> set[str]:
+    """The devices of both subscribers who use the server."""
+    plan = make_plan(SCENARIO)
+    names = ("openvpn", "same server, other subscriber")
+    used = [planned for planned in plan.probes if planned.name in names]
+    assert len({str(p.passage.hosts) for p in used if p.passage is not None}) == 1
+    return {plan.addresses(planned.client)[0] for planned in used}
+
+
+def last_opened(capture: Path, client: str) -> int:
+    """The port of the last connection that a client opened to the server."""
+    what = f"tcp.flags.syn == 1 && tcp.flags.ack == 0 && ip.src == {client}"
+    argv = ["tshark", "-n", "-r", str(capture), "-Y", f"{what} && tcp.dstport == 1194"]
+    argv += ["-T", "fields", "-e", "tcp.srcport"]
+    done = subprocess.run(argv, capture_output=True, text=True, check=True)
+    return int(done.stdout.split()[-1])
