@@ -176,8 +176,10 @@ def check(
         else:
             if as_json:
                 _print_json(facts)
-            else:
-                print(f"{path}: {facts['summary']}")
+                continue
+            print(f"{path}: {facts['summary']}")
+            for skipped in facts.get("skipped", ()):
+                print(f"{path}: {skipped['text']}")
     raise typer.Exit(2 if troubled else 0)
 
 
@@ -195,7 +197,8 @@ def list_(
         return
     table = Table(box=None, pad_edge=False, show_header=False)
     for entry in entries:
-        table.add_row(entry.name, entry.title)
+        missing = f"not installed ({entry.lacks}): {entry.install}"
+        table.add_row(entry.name, entry.title, missing * bool(entry.lacks))
     Console(highlight=False).print(table)
 
 

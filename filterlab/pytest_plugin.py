@@ -16,10 +16,10 @@ import subprocess
 import sys
 import tempfile
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -53,23 +53,33 @@ class ScenarioFile(pytest.File):
         done = _filterlab("check", "--json", str(self.path))
         if done.returncode != 0:
             raise self.CollectError(done.stderr.strip())
-        for entry in json.loads(done.stdout)["expectations"]:
+        facts = json.loads(done.stdout)
+        skipped = {
+            text: one for one in facts["skipped"] for text in one["expectations"]
+        }
+        for entry in facts["expectations"]:
+            text, source = entry["text"], entry["source"]
             yield ExpectationItem.from_parent(
-                self, name=entry["text"], source=entry["source"]
+                self, name=text, source=source, skipped=skipped.get(text)
             )
 
 
 class ExpectationItem(pytest.Item):
     """One expectation in one phase."""
 
-    def __init__(self, *, source: str, **keywords: Any) -> None:
+    def __init__(
+        self, *, source: str, skipped: Mapping[str, Any] | None, **keywords: Any
+    ) -> None:
         super().__init__(**keywords)
         self.source = source
+        self.skipped = skipped
         # With --dist loadgroup, the expectations of one scenario stay together.
         self.add_marker(pytest.mark.xdist_group(str(self.path)))
 
     def runtest(self) -> None:
         """Look the expectation up in the scenario's one run."""
+        if self.skipped is not None:
+            _skip(self.skipped)
         result = _result_of(self.path, _shared_folder(self.config))
         check = next(
             (
@@ -97,6 +107,14 @@ class ExpectationItem(pytest.Item):
         _, _, line = self.source.rpartition(":")
         number = int(line) - 1 if line.isdigit() else None
         return self.path, number, f"{self.path.stem}: {self.name}"
+
+
+def _skip(skipped: Mapping[str, Any]) -> NoReturn:
+    """Skip, or fail where nothing may be skipped that a package could bring."""
+    required = "seal" in os.environ.get("FILTERLAB_REQUIRE", "").split(",")
+    if required and not skipped["by_hand"]:
+        raise UnmetError(skipped["text"])
+    pytest.skip(skipped["text"])
 
 
 class UnmetError(Exception):

@@ -165,7 +165,7 @@ def test_a_topology_without_an_exchange_is_bad_input(
     assert "the topology 'flat' has no exchange" in said.err
 
 
-def test_a_tool_that_is_not_installed_names_its_package(
+def test_tools_that_are_not_installed_are_named_with_their_packages(
     filterlab: Callable[..., Said], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tool = (ROOT / "scenarios" / "tools" / "shadowsocks.yaml").read_text()
@@ -176,17 +176,25 @@ def test_a_tool_that_is_not_installed_names_its_package(
     (tmp_path / "scenarios" / "tools").mkdir(parents=True)
     (tmp_path / "scenarios" / "policies").symlink_to(ROOT / "scenarios" / "policies")
     (tmp_path / "scenarios" / "tools" / "lacking.yaml").write_text(tool)
-    text = changed(
-        "fetch: https://other.example/",
-        "fetch: https://other.example/, through: lacking",
-    )
+    text = FIRST_STEPS
+    for site in ("blocked", "other"):
+        url = f"fetch: https://{site}.example/"
+        assert url in text
+        text = text.replace(url, f"{url}, through: lacking")
     (tmp_path / "lacking.yaml").write_text(text)
     monkeypatch.setattr(content, "root", lambda: tmp_path)
+    install = "install it: apt-get install shadowsocks-libev"
     said = filterlab("run", "lacking.yaml")
-    is_told(said, tmp_path)
-    assert "lacking" in said.err
-    assert "shadowsocks-libev" in said.err
-    assert "apt" in said.err
+    assert said.status == 3
+    assert "Traceback" not in said.err
+    assert f"blocked is skipped: the tool 'lacking' lacks {name}; {install}" in said.err
+    assert "could not tell: none of its probes can be tried here" in said.err
+    assert not (tmp_path / "runs").exists()
+    said = filterlab("check", "lacking.yaml")
+    assert said.status == 0
+    assert f"other is skipped: the tool 'lacking' lacks {name}; {install}" in said.out
+    said = filterlab("list", "tools")
+    assert f"not installed ({name}): apt-get install shadowsocks-libev" in said.out
 
 
 @pytest.mark.parametrize("verb", ["run", "map", "shell"])

@@ -98,6 +98,46 @@ def test_a_scenario_that_cannot_be_read_is_an_error_with_its_place(
     assert 'File "' not in done.stdout
 
 
+THROUGH = """
+title: Nothing but tools
+topology: {use: single}
+services: {news.example: {at: outside, speaks: [https]}}
+clients: {alice: {at: inside}}
+timeline: [{at: 0s, exchange: exchange, policy: open}]
+probes: {page: {from: alice, fetch: https://news.example/, through: TOOL}}
+expect: [{probe: page, outcome: ok}]
+"""
+
+
+@pytest.mark.parametrize(
+    ("tool", "lack", "required"),
+    [
+        ("shadowsocks", "ss-server, ss-local", True),
+        ("vless-reality-xray", "xray", False),
+    ],
+)
+def test_what_goes_through_a_tool_that_is_not_installed_is_skipped_by_name(
+    pytest_on: Callable[..., subprocess.CompletedProcess[str]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    tool: str,
+    lack: str,
+    required: bool,
+) -> None:
+    (tmp_path / "through.yaml").write_text(THROUGH.replace("TOOL", tool))
+    monkeypatch.setenv("PATH", str(tmp_path))  # where no program lies
+    monkeypatch.delenv("FILTERLAB_REQUIRE", raising=False)
+    said = f"page is skipped: the tool '{tool}' lacks {lack}"
+    done = pytest_on("-rs", "through.yaml")
+    assert "1 skipped" in done.stdout
+    assert said in done.stdout
+    assert "install it: apt-get install" in done.stdout
+    monkeypatch.setenv("FILTERLAB_REQUIRE", "seal")
+    done = pytest_on("through.yaml")
+    assert ("1 failed" if required else "1 skipped") in done.stdout
+    assert runs_made(tmp_path) == []
+
+
 @pytest.mark.seal
 @pytest.mark.parametrize("workers", [[], ["-n", "2"]], ids=["alone", "two workers"])
 def test_each_scenario_runs_once_and_a_failure_explains_itself(

@@ -11,7 +11,9 @@ from typing import Any
 
 from rich.console import Console
 
+from filterlab.matrix.finding import CellId, Finding, Word
 from filterlab.matrix.reading import read
+from filterlab.report.skipped import Skipped
 from filterlab.report.terminal import Narrator
 from filterlab.runner.inside import Evening
 from filterlab.runner.plan import Plan, make_plan
@@ -52,9 +54,16 @@ def play_cells(order: Mapping[str, Any]) -> int:
     lags = [sum(steps) for steps in order["stages"]]
     findings = read(result, order["setting"], order["policy"], _servers(plan), lags)
     lines = [replace(found, folder=order["named"]).as_json() for found in findings]
+    lines += [_lacking(order, one).as_json() for one in plan.skipped]
     told = {"findings": lines, "seconds": dict(result.seconds)}
     (folder / FINDINGS).write_text(json.dumps(told, indent=1))
     return 0
+
+
+def _lacking(order: Mapping[str, Any], skipped: Skipped) -> Finding:
+    """What a worker says of a tool that it lacks, and whoever asked it has."""
+    cell = CellId(order["setting"], skipped.tool, order["policy"])
+    return Finding(cell, Word.UNKNOWN, why=skipped.text)
 
 
 def _servers(plan: Plan) -> dict[str, list[str]]:

@@ -11,6 +11,7 @@ from typing import Any
 
 from filterlab.report.cell import Cell
 from filterlab.report.expectations import Check
+from filterlab.report.skipped import Skipped
 
 
 class Verdict(StrEnum):
@@ -43,6 +44,7 @@ class Result:
     folder: Path
     evidence: tuple[str, ...] = field(default=())
     timeline: tuple[Mapping[str, Any], ...] = ()  # phase, policies, since when
+    skipped: tuple[Skipped, ...] = ()
     probers: tuple[str, ...] = ()  # addresses that the exchanges let pass unseen
 
     @property
@@ -88,6 +90,7 @@ class Result:
             "probers": list(self.probers),
             "probes": [entry for cell in self.cells for entry in cell.as_json()],
             "expectations": [check.as_json() for check in self.checks],
+            "skipped": [one.as_json() for one in self.skipped],
             "collateral": dict(zip(("lost", "innocent"), self.collateral, strict=True)),
             "faults": list(self.faults),
         }

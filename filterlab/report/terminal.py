@@ -74,14 +74,17 @@ def print_result(result: Result, console: Console) -> None:
     _print_reasons(result, console)
     _print_unmet(result, console)
     console.print()
+    for one in result.skipped:
+        console.print(Text(one.text, "yellow"))
     console.print(Text(closing_line(result), _VERDICT_STYLES[result.verdict]))
 
 
 def closing_line(result: Result) -> str:
     """The verdict in one line, with where the evidence lies."""
     met = sum(check.met is True for check in result.checks)
+    skipped = f", {len(result.skipped)} skipped" if result.skipped else ""
     return (
-        f"{result.verdict.value}, {met} of {len(result.checks)}"
+        f"{result.verdict.value}, {met} of {len(result.checks)}{skipped}"
         f" · seed {result.seed} · {result.folder}/ ({', '.join(result.evidence)})"
     )
 

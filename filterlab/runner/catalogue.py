@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -61,6 +61,8 @@ class Entry:
     name: str
     title: str
     file: str
+    lacks: str = ""  # what of it is not installed
+    install: str = ""  # and the command that installs it
 
     def as_json(self) -> dict[str, str]:
         """The entry as a JSON object."""
@@ -97,10 +99,7 @@ def entries(kind: Kind) -> list[Entry]:
                 for name, path in content.policies().items()
             ]
         case Kind.TOOLS:
-            return [
-                _entry(name, path, lambda p: Shelf()[p.stem].title)
-                for name, path in content.tools().items()
-            ]
+            return [_tool(name, path) for name, path in content.tools().items()]
         case Kind.STRATEGIES:
             return [
                 _entry(name, path, lambda p: load_strategy(p).title)
@@ -127,6 +126,17 @@ def _entry(name: str, path: Path, title_of: Any) -> Entry:
     return Entry(name, title, str(path))
 
 
+def _tool(name: str, path: Path) -> Entry:
+    entry = _entry(name, path, lambda p: Shelf()[p.stem].title)
+    try:
+        tool = Shelf()[name]
+    except BadInput:
+        return entry  # its title says that it cannot be read
+    if not (lacks := tool.missing()):
+        return entry
+    return replace(entry, lacks=", ".join(lacks), install=tool.command)
+
+
 def _first_line(path: Path) -> str:
     return path.read_text().partition("\n")[0].strip('" .') + "."
 
@@ -137,8 +147,7 @@ def examine(path: Path) -> dict[str, Any]:
     if isinstance(found, Policy):
         summary = f"a sound policy of {_counted(len(found.rules), 'rule')}"
         return {"kind": "policy", "title": found.title, "summary": summary}
-    plan = make_plan(path)
-    scenario = plan.scenario
+    scenario, skipped = found, make_plan(path).skipped
     checks = expected(scenario)
     return {
         "kind": "scenario",
@@ -148,6 +157,7 @@ def examine(path: Path) -> dict[str, Any]:
         f" {_counted(len(checks), 'expectation')}",
         "phases": [phase.name for phase in scenario.phases],
         "expectations": [{"text": text, "source": source} for text, source in checks],
+        "skipped": [one.as_json() for one in skipped],
     }
 
 

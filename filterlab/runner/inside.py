@@ -115,6 +115,7 @@ class Evening:
             checks=tuple(check_all(plan.scenario, cells)),
             decisions=tuple(decisions),
             faults=tuple(self._faults),
+            skipped=plan.skipped,
             folder=self._folder,
             evidence=self._evidence(),
         )
@@ -153,6 +154,8 @@ def play(order: Mapping[str, Any], plan: Plan) -> int:
     """Play a scenario, and print what came of it."""
     narrator = Narrator(Console(stderr=True, highlight=False))
     narrator.title(plan.scenario.title)
+    for skipped in plan.skipped:
+        narrator.note(skipped.text)
     result = Evening(order, plan, narrator).play()
     if order["json"]:
         print((result.folder / "result.json").read_text(), end="")

@@ -20,7 +20,9 @@ from filterlab.map.share import MapReport, describe
 from filterlab.policy import rules as policies
 from filterlab.policy.rules import Policy
 from filterlab.probes.request import ProbeRequest, Timeouts
+from filterlab.report.skipped import Skipped
 from filterlab.runner.passages import check_passages, over_brought
+from filterlab.runner.skipping import not_installed, without
 from filterlab.runner.topologies import lay_out, topology_facts
 from filterlab.scenario.facts import Facts
 from filterlab.scenario.load import load_scenario
@@ -74,6 +76,7 @@ class Plan:
     topo: Any = None
     map: MapReport | None = None
     tools: Mapping[str, Tool] = field(default_factory=Shelf)
+    skipped: tuple[Skipped, ...] = ()  # what the scenario has been rid of
 
     def addresses(self, node: str) -> list[str]:
         """IPv4 and IPv6 address of a host."""
@@ -154,7 +157,8 @@ def make_plan(path: Path, brought: Sequence[Tool] = ()) -> Plan:
     """Read a scenario and plan its run; raises BadInput with all that is wrong.
 
     `brought` are tools besides the lab's own. One that no probe names has the fetch
-    probes that go through no tool: each is tried over it as well.
+    probes that go through no tool: each is tried over it as well. The plan is without
+    the probes through a tool that is not installed, and names them.
     """
     own: dict[str, Tool] = {tool.name: tool for tool in brought}
     tools: Mapping[str, Tool] = ChainMap(own, Shelf())  # type: ignore[arg-type]
@@ -162,7 +166,9 @@ def make_plan(path: Path, brought: Sequence[Tool] = ()) -> Plan:
     check_passages(scenario, tools)
     for tool in brought:
         scenario = over_brought(scenario, tool)
-    plan = Plan(path, scenario, tools=tools)
+    skipped = not_installed(scenario, tools)
+    scenario = without(scenario, skipped)
+    plan = Plan(path, scenario, tools=tools, skipped=skipped)
     for name, client in scenario.clients.items():
         plan.node_of[name] = _add(plan, name, client.place_name)
     for name, service in scenario.services.items():
@@ -176,7 +182,8 @@ def make_plan(path: Path, brought: Sequence[Tool] = ()) -> Plan:
         plan.prober = _add(plan, "prober", _prober_place(laid.places))
     plan.topo = lay_out(topology.use, topology.parameters, plan.hosts)
     plan.map = describe(graph_of(plan.topo), _pairs(plan))
-    _check_crossings(plan)
+    if not skipped:  # else one of those may be the probe that crosses
+        _check_crossings(plan)
     return plan
 
 

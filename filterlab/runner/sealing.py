@@ -17,6 +17,7 @@ from typing import Any
 
 from filterlab.lab.obstacle import Obstacle
 from filterlab.lab.seal import run_sealed
+from filterlab.report.skipped import Skipped
 from filterlab.runner.plan import make_plan
 from filterlab.runner.visiting import COMMAND_FILE, check_visit
 from filterlab.scenario.problem import BadInput
@@ -58,6 +59,8 @@ def _sealed(verb: str, path: Path, out: Path | None, order: dict[str, Any]) -> i
         plan = make_plan(path, loaded(order.get("tools", [])))
         if verb == "visit":
             check_visit(plan, order["client"], order["phase"])
+        if verb == "play" and not plan.probes and plan.skipped:
+            return _nothing_left(path, plan.skipped)
         folder = _folder(path, out)
     except BadInput as bad:
         print(bad, file=sys.stderr)
@@ -83,6 +86,14 @@ def _sealed(verb: str, path: Path, out: Path | None, order: dict[str, Any]) -> i
         return status
     # Anything but our own statuses is a death: by a signal, or of the interpreter.
     return status if status in (0, 1, 2, 3) or status > 128 else COULD_NOT_TELL
+
+
+def _nothing_left(path: Path, skipped: Sequence[Skipped]) -> int:
+    for one in skipped:
+        print(f"filterlab: {one.text}", file=sys.stderr)
+    why = "none of its probes can be tried here"
+    print(f"filterlab: error: {path}: could not tell: {why}", file=sys.stderr)
+    return COULD_NOT_TELL
 
 
 def _folder(path: Path, out: Path | None) -> Path:

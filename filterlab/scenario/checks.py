@@ -209,17 +209,8 @@ class Checks:
     def _tool(self, probe: Probe, name: str) -> None:
         if self._facts.tools is None:
             return
-        tool = self._facts.tools.get(name)
-        if tool is None:
+        if name not in self._facts.tools:
             self.unknown("tool", probe, ("through",), list(self._facts.tools))
-        elif not tool.installed:
-            self._document.complain(
-                "missing-tool",
-                (*probe.path, "through"),
-                f"the tool {quoted(name)} is not installed",
-                expected=f"the package {tool.package}",
-                help=f"install it: {tool.command}",
-            )
 
     def _target(self, probe: Probe) -> None:
         host = probe.host.lower().removesuffix(".")

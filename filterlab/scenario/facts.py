@@ -6,9 +6,8 @@ so that it loads none of them and a test can invent some.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 Scalar = str | int | float
 
@@ -32,25 +31,9 @@ class TopologyFacts:
     lay_out: Callable[[Mapping[str, Scalar]], Layout]
 
 
-class ToolFacts(Protocol):
-    """A tool's package and the command that installs it."""
-
-    @property
-    def installed(self) -> bool:
-        """Whether its programs are there."""
-
-    @property
-    def package(self) -> str:
-        """The package that brings its programs."""
-
-    @property
-    def command(self) -> str:
-        """The command that installs the package."""
-
-
 @dataclass(frozen=True, slots=True)
 class Facts:
     """The topologies and tools there are; None where nobody knows, and none checks."""
 
     topologies: Mapping[str, TopologyFacts] | None = None
-    tools: Mapping[str, ToolFacts] | None = None
+    tools: Collection[str] | None = None  # their names

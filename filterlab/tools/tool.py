@@ -68,13 +68,6 @@ class Tool:
         return not self.missing()
 
     @property
-    def package(self) -> str:
-        """The packages that bring its programs, and programs that none brings."""
-        packages = self.file.packages
-        by_hand = [need.program for need in self.file.needs if need.by_hand]
-        return ", ".join([*packages.apt, *packages.pip, *by_hand])
-
-    @property
     def command(self) -> str:
         """The command that installs the packages, and what is to be done by hand."""
         packages = self.file.packages

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -14,15 +13,6 @@ from filterlab.scenario.facts import Facts, Layout, Scalar, TopologyFacts
 HERE = Path(__file__).parent
 # Examples for these tests; the plugin must not collect them as scenarios to run.
 collect_ignore_glob = ["bad/*", "good/*", "world/*"]
-
-
-@dataclass(frozen=True)
-class Tool:
-    """A tool that is there, or is not."""
-
-    installed: bool
-    package: str = "filterlab-example"
-    command: str = "apt-get install filterlab-example"
 
 
 def _national(parameters: Mapping[str, Scalar]) -> Layout:
@@ -40,14 +30,13 @@ def _one_wire(exchanges: list[str]) -> TopologyFacts:
 @pytest.fixture
 def facts() -> Facts:
     """What the invented world offers."""
-    names = ("openvpn-udp", "wireguard", "shadowsocks")
     return Facts(
         topologies={
             "national": TopologyFacts(["isps", "sizes", "gateways"], _national),
             "single": _one_wire(["exchange"]),
             "flat": _one_wire([]),
         },
-        tools={**{name: Tool(True) for name in names}, "absent": Tool(False)},
+        tools=("openvpn-udp", "wireguard", "shadowsocks"),
     )
 
 

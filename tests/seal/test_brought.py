@@ -74,3 +74,26 @@ def test_bare_commands_are_a_tool(needs: Callable[..., None], tmp_path: Path) ->
         *("--socks", "1080"),
     )
     assert found["blocked over near", "first-steps"]
+
+
+def test_a_run_goes_on_without_a_tool_that_is_not_installed(
+    needs: Callable[..., None], tmp_path: Path
+) -> None:
+    needs("caddy", "unbound")
+    lacking = FILE.replace("title:", "needs: [far-far]\npackages: {apt: [far]}\ntitle:")
+    (tmp_path / "mine.yaml").write_text(lacking)
+    command = [sys.executable, "-m", "filterlab.cli", "run", str(SCENARIO)]
+    done = subprocess.run(
+        [*command, "--tool", "mine.yaml", "--out", "out"],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+    )
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+    assert "blocked over mine is skipped: the tool 'mine' lacks far-far" in done.stdout
+    assert "as expected, 4 of 4, 2 skipped" in done.stdout
+    result = json.loads((tmp_path / "out" / "result.json").read_text())
+    assert {probe["name"] for probe in result["probes"]} == {"blocked", "other"}
+    skipped = result["skipped"][0]
+    assert skipped["probe"] == "blocked over mine"
+    assert (skipped["tool"], skipped["install"]) == ("mine", "apt-get install far")
