@@ -234,7 +234,9 @@ class Performance:
             decisions = self.decided.since(first_decision)
         own: Iterable[str] = ()
         if planned.passage is not None:
-            own = plan.addresses(planned.passage.device)
+            # A server that does not stand with the target meets exchanges itself.
+            nodes = (planned.passage.device, *planned.passage.hosts.values())
+            own = [address for node in nodes for address in plan.addresses(node)]
         return judge(
             result,
             control.result,

@@ -226,6 +226,8 @@ def _planned(plan: Plan, name: str, probe: Probe) -> PlannedProbe:
     for role in tool.roles:
         if role != "client" and probe.server_of is None:
             place = tool.file.places.get(role, plan.hosts[target])
+            if role == "server" and probe.server_at is not None:
+                place = probe.server_at
             hosts[role] = _add(plan, f"{probe.through[:8]}-{role[0]}", place)
     passage = Passage(probe.through, device, hosts)
     return PlannedProbe(name, probe, device, target, service, passage)

@@ -201,6 +201,8 @@ class Checks:
             self.unknown("client", probe, ("from",), self.names("clients"))
         if probe.through is not None:
             self._tool(probe, probe.through)
+        if probe.server_at is not None:
+            self._place(probe, "server_at", probe.server_at)
         if probe.resolver is not None:
             self._resolver(probe, probe.resolver)
         if probe.kind in ("fetch", "connect", "throughput"):

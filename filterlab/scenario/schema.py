@@ -161,6 +161,8 @@ class Probe(Item):
     through: Words | None = None
     session: Words | None = None  # from this phase on, one session of its tool
     server_of: Words | None = None  # another probe, whose tool's server this one uses
+    # Where the tool's server stands, if not where the target or the tool says.
+    server_at: Words | None = None
     strategy: ProbeStrategy | None = None
     resolver: Resolver | None = None
     http: Annotated[str, word_of("1.1", "2", "3")] | None = None
@@ -176,6 +178,9 @@ class Probe(Item):
                 says = f"tries {listed(given, 'and')} at once"
             expected = f"one of {listed(KINDS, 'and')}"
             raise Unreadable(expected, says=says, kind="one-of")
+        if self.server_at is not None and self.through is None:
+            says = "places a tool's server, but goes through no tool"
+            raise Unreadable("'through' beside it", says=says, kind="one-of")
         return self
 
     @property

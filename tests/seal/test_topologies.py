@@ -37,7 +37,9 @@ def plain_mn(name: str) -> dict[str, Any]:
     return {"status": done.returncode, "said": done.stderr + done.stdout}
 
 
-@pytest.mark.parametrize("name", ["single", "campus", "national", "provider"])
+@pytest.mark.parametrize(
+    "name", ["single", "campus", "classroom", "national", "provider"]
+)
 def test_it_runs_under_plain_mn(
     in_seal: Callable[..., Any], needs: Callable[..., None], name: str
 ) -> None:

@@ -16,6 +16,7 @@ from filterlab.map.share import round_trip_seconds
 SHAPES: list[tuple[str, dict[str, Any]]] = [
     ("single", {}),
     ("campus", {}),
+    ("classroom", {}),
     ("provider", {}),
     ("provider", {"pool": 0}),
     ("national", {}),
@@ -178,3 +179,14 @@ def test_delays_add_up_there_and_back() -> None:
 def test_a_wrong_parameter_is_named(parameters: dict[str, Any], said: str) -> None:
     with pytest.raises(ValueError, match=said):
         shaped("national", parameters)
+
+
+def test_all_ways_out_of_the_class_pass_its_exchange_and_none_within_it() -> None:
+    topo = shaped("classroom", {})
+    plan = Plan(topo)
+    address = {n: topo.nodeInfo(n)["addresses"][0] for n in named(topo, "host")}
+    for host, hops in (("lecturer", 3), ("news", 5)):
+        assert "class" in (plan.path("pupil", address[host]) or ())
+        assert plan.hops("pupil", address[host]) == hops
+    assert "class" not in (plan.path("pupil", address["books"]) or ("class",))
+    assert "class" not in (plan.path("lecturer", address["news"]) or ("class",))
