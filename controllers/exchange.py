@@ -17,6 +17,7 @@ import random
 import resource
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ from filterlab.policy.effects import Side
 from filterlab.policy.engine import Engine
 from filterlab.policy.rules import Policy
 from filterlab.policy.static import static_drops
+from filterlab.records.keeping import Passed
 
 
 class ExchangeController(app_manager.OSKenApp):  # type: ignore[misc]
@@ -47,7 +49,8 @@ class ExchangeController(app_manager.OSKenApp):  # type: ignore[misc]
         decisions = Path(config["decisions"])
         log = DecisionLog(decisions)
         clock = Clock(config.get("clock_rate", 1.0), config.get("clock_starts"))
-        timers = self._timers = Timers(clock)
+        self._clock, timers = clock, Timers(clock)
+        self._timers = timers
         self._by_dpid: dict[int, Exchange] = {}
         self._by_name: dict[str, Exchange] = {}
         for facts in config["exchanges"]:
@@ -66,6 +69,7 @@ class ExchangeController(app_manager.OSKenApp):  # type: ignore[misc]
                 _forbidden,
                 lambda request: lines.say(**request),
                 config.get("probers", ()),
+                _teller(name),
             )
             self._by_dpid[_number(facts["dpid"])] = exchange
             self._by_name[name] = exchange
@@ -100,6 +104,15 @@ class ExchangeController(app_manager.OSKenApp):  # type: ignore[misc]
                     lines.say(id=request["id"], done=True)
                 case "counters":
                     self._count(request["id"])
+                case "count":
+                    self._all(Exchange.before_leap, request["id"])
+                case "harvest":
+                    self._all(Exchange.harvest, request["id"])
+                case "close records":
+                    for exchange in self._by_name.values():
+                        exchange.close_records()
+                    now = self._clock.now()
+                    lines.say(id=request["id"], done=True, now=now)
                 case other:
                     lines.fault(f"a request to do {other!r}")
         lines.end()  # whoever started us has gone
@@ -112,6 +125,24 @@ class ExchangeController(app_manager.OSKenApp):  # type: ignore[misc]
             policy,
             lambda: lines.say(id=number, done=True, since=exchange.policy_since),
         )
+
+    def _all(
+        self, do: Callable[[Exchange, Callable[[], None]], None], number: int
+    ) -> None:
+        """Have every exchange do something, and answer when all have done it."""
+        left = len(self._by_name)
+        counting = threading.Lock()
+
+        def done() -> None:
+            nonlocal left
+            with counting:
+                left -= 1
+                if left:
+                    return
+            lines.say(id=number, done=True, now=self._clock.now())
+
+        for exchange in self._by_name.values():
+            do(exchange, done)
 
     def _count(self, number: int) -> None:
         counted: dict[str, dict[str, Any]] = {}
@@ -127,6 +158,16 @@ class ExchangeController(app_manager.OSKenApp):  # type: ignore[misc]
                     )
 
             exchange.count(tell)
+
+
+def _teller(exchange: str) -> Callable[[Passed], None]:
+    """Says of each connection that is over what the exchange knows of it."""
+
+    def tell(passed: Passed) -> None:
+        facts = {**asdict(passed), "finding": dict(passed.finding)}
+        lines.say(event="passed", exchange=exchange, passed=facts)
+
+    return tell
 
 
 def _engines(chance: Callable[[], float]) -> Callable[[Policy], Decider]:

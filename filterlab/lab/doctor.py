@@ -58,6 +58,7 @@ PROGRAMS = (
     Program("ifconfig", "net-tools", False, "Mininet's own commands"),
     Program("ethtool", "ethtool", False, "looking at offloads"),
     Program("iptables", "iptables", False, "NAT, strategies"),
+    Program("conntrack", "conntrack", False, "records behind a NAT"),
     Program("newuidmap", "uidmap", False, "daemons that separate privileges"),
     Program("unbound", "unbound", True, "the resolver"),
     Program("caddy", "caddy", True, "web servers"),

@@ -9,7 +9,6 @@ Source: design, section 5.
 from __future__ import annotations
 
 import threading
-from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from ipaddress import ip_address
 from time import time
@@ -18,29 +17,32 @@ from typing import Any, Protocol
 from filterlab.captures.given import GivenLog
 from filterlab.inspection.flow import FlowKey
 from filterlab.openflow import tables, wire
+from filterlab.openflow.account import Account
 from filterlab.openflow.decisions import DecisionLog
+from filterlab.openflow.endings import Endings
+from filterlab.openflow.meters import Meters
+from filterlab.openflow.opening import first_messages
 from filterlab.openflow.suspects import Ask, Suspects
 from filterlab.openflow.tables import (
     Entry,
-    Meter,
-    MeterUnit,
     Port,
     StaticMatch,
     Table,
-    Ways,
 )
 from filterlab.openflow.timers import Clock, Timers
+from filterlab.openflow.ways import Ways
 from filterlab.policy.effects import (
     DropFrame,
     Effect,
     Inject,
-    Limit,
     Log,
     Probe,
+    Record,
     Settle,
     Side,
 )
 from filterlab.policy.rules import Policy, Position, Rule
+from filterlab.records.keeping import Passed
 
 # How often, in real seconds, an engine may forget what has grown old.
 EXPIRE_EVERY_SECONDS = 1.0
@@ -79,6 +81,7 @@ class Exchange:
         forbidden: Callable[[Policy], Iterable[StaticMatch]],
         ask_prober: Ask,
         probers: Collection[str] = (),
+        tell: Callable[[Passed], None] = lambda passed: None,
     ):
         self.name = name
         self._ports = ports
@@ -91,6 +94,7 @@ class Exchange:
         self._forbidden = forbidden
         self._probers = [ip_address(prober).packed for prober in probers]
         self._suspects = Suspects(name, timers, ask_prober, self._probers)
+        self._account = Account(ports, clock.rate, tell, self._probers)
         self._lock = threading.Lock()
         self._send: Callable[[bytes], object] | None = None
         self._out: list[bytes] = []
@@ -99,10 +103,8 @@ class Exchange:
         self._generation = 0
         self._policy: Policy | None = None
         self._engine: Decider | None = None
-        self._meters: dict[str, int] = {}
-        self._meter_users: defaultdict[int, int] = defaultdict(int)
-        self._last_meter = 0
-        self._ends: dict[tuple[object, ...], float] = {}
+        self._meters = Meters()
+        self._ends = Endings()
         self.packets_in = 0
         self.injected = 0
         self.policy_since = 0.0  # the time of day, as captures have it
@@ -116,25 +118,7 @@ class Exchange:
         """Give a switch all its entries; `ready` is called once they are in place."""
         with self._lock:
             self._send = send
-            self._out = [
-                wire.remove_entries(wire.ALL_TABLES),
-                wire.remove_meter(wire.ALL_METERS),
-                wire.add_meter(
-                    Meter(
-                        tables.LOG_METER,
-                        tables.LOG_FRAMES_S,
-                        tables.LOG_FRAMES_S,
-                        MeterUnit.FRAMES,
-                    )
-                ),
-            ]
-            for entry in (
-                *tables.fixed_entries(),
-                *tables.forward_entries(self._ports),
-                *tables.guard_entries(self._ports),
-                *tables.exempt_entries(self._probers),
-            ):
-                self._out.append(wire.add_entry(entry))
+            self._out = list(first_messages(self._ports, self._probers))
             self._flush()
             if self._policy is not None:
                 self._send_forbidden(self._policy, self._generation)
@@ -150,7 +134,7 @@ class Exchange:
                 if kind == wire.PACKET_IN:
                     self._frame(wire.read_packet_in(message))
                 elif kind == wire.FLOW_REMOVED:
-                    self._entry_gone(wire.read_removed_cookie(message))
+                    self._entry_gone(wire.read_removed(message))
                 elif kind == wire.ERROR:
                     raise wire.RefusedError(self.name, message)
                 else:
@@ -168,7 +152,9 @@ class Exchange:
         return self._xid
 
     def _answered(self, xid: int, message: bytes) -> None:
-        answer = self._waiting.pop(xid, None)
+        answer = self._waiting.get(xid)
+        if not wire.more_to_come(message):
+            self._waiting.pop(xid, None)
         if answer is not None:
             answer(message)
 
@@ -197,12 +183,14 @@ class Exchange:
         with self._lock:
             self._generation = new
             self._policy = policy
-            self._engine = self._new_engine(policy) if policy.rules else None
+            is_looked_at = policy.rules or policy.records
+            self._engine = self._new_engine(policy) if is_looked_at else None
             self.policy_since = time()
             self._given.change(self.policy_since, self._clock.now())
             self._inspect()
             if old:
                 self._forget(old)
+            self._out += self._account.change(policy.records)
             self._after_barrier(lambda _: done())
             self._flush()
             self._given.flush()
@@ -227,25 +215,57 @@ class Exchange:
         cookie, mask = tables.cookie_of(generation), tables.GENERATION_MASK
         for table in (Table.VERDICT, Table.ADDRESS):
             self._out.append(wire.remove_entries(table, cookie, mask))
-        self._out.extend(map(wire.remove_meter, self._meters.values()))
-        self._meters.clear()
-        self._meter_users.clear()
+        self._out.extend(map(wire.remove_meter, self._meters.forget()))
         self._ends.clear()
 
     def _expire(self) -> None:
         with self._lock:
+            now = self._clock.now()
             if self._engine is not None:
-                self._engine.expire(self._clock.now())
+                self._engine.expire(now)
+            if self._account.wants_counts(EXPIRE_EVERY_SECONDS):
+                self._ask_counts()
+
+    # --- records ---------------------------------------------------------------
+
+    def _ask_counts(self) -> None:
+        def answer(message: bytes) -> None:
+            self._account.counted(wire.read_entries(message), self._clock.now())
+
+        self._out.append(wire.ask_entries(self._expect(answer), Table.COUNT))
+        self._flush()
+
+    def before_leap(self, done: Callable[[], None]) -> None:
+        """Call `done` when it is known which connections had their last packet."""
+        with self._lock:
+            self._ask_counts()
+            self._after_barrier(lambda _: done())
+            self._flush()
+
+    def harvest(self, done: Callable[[], None]) -> None:
+        """Call `done` once the switch has told all that it has counted."""
+        with self._lock:
+            self._out.append(self._account.harvest(done))
+            self._flush()
+            self._account.settle_up()
+
+    def close_records(self) -> None:
+        """Tell every connection that has not been told of."""
+        with self._lock:
+            self._account.close()
 
     # --- frames ----------------------------------------------------------------
 
     def _frame(self, packet: wire.PacketIn) -> None:
-        self.packets_in += 1
         effects: Sequence[Effect] = ()
         now = self._clock.now()
+        side = self._ways.side_of[packet.in_port]
+        if packet.table == Table.COUNT:
+            self._account.first(packet.frame, side, now)
+            return
+        self.packets_in += 1
         self._given.frame(packet.frame, now)
         if self._engine is not None:
-            side = self._ways.side_of[packet.in_port]
             effects = self._engine.receive(packet.frame, now, side)
         # A frame held under the policy before goes on if today's has no say in it.
         goes_on = bool(packet.cookie & tables.HELD)
@@ -258,6 +278,8 @@ class Exchange:
                 goes_on = False
             elif isinstance(effect, Probe):
                 self._suspects.take(effect, packet.frame, now)
+            elif isinstance(effect, Record):
+                self._account.found(effect)
         if goes_on:
             ports = self._ways.released(packet.frame, packet.in_port)
             self._out.append(wire.send_frame(packet.frame, ports))
@@ -315,56 +337,37 @@ class Exchange:
             self._flush()
 
     def _settle(self, settle: Settle, table: int) -> None:
-        meter = self._meter(settle.limit) if settle.limit is not None else 0
+        meter = 0
+        if settle.limit is not None:
+            meter, new = self._meters.of(settle.limit)
+            self._out += [wire.add_meter(new)] if new is not None else []
         rate = self._clock.rate
         entries = tables.verdict_entries(settle, self._generation, meter, rate)
         if table == Table.ADDRESS and settle.action == "drop":
             entries = tables.silencing_entries(entries)
         self._out.extend(map(wire.add_entry, entries))
         if meter:
-            self._meter_users[meter] += len(entries)
+            self._meters.used(meter, len(entries))
         if settle.seconds is not None:
             self._end_on_time(entries, self._clock.now() + settle.seconds)
 
     def _end_on_time(self, entries: list[Entry], end: float) -> None:
-        """Take entries out at their moment: the switch counts whole seconds only."""
-        for entry in entries:
-            self._ends[_identity(entry)] = end
+        self._ends.put(entries, end)
 
         def remove() -> None:
             with self._lock:
-                for entry in entries:
-                    # A later match may have prolonged it, or a policy ended it.
-                    if self._ends.get(_identity(entry)) == end:
-                        del self._ends[_identity(entry)]
-                        self._out.append(wire.remove_entry(entry))
+                self._out += map(wire.remove_entry, self._ends.due(entries, end))
                 self._flush()
 
         self._timers.at(end, remove)
 
-    def _meter(self, limit: Limit) -> int:
-        number = self._meters.get(limit.share)
-        if number is None:
-            number = self._meters[limit.share] = self._free_meter()
-            meter = Meter(number, limit.kbit_s, limit.burst_kbit)
-            self._out.append(wire.add_meter(meter))
-        return number
-
-    def _free_meter(self) -> int:
-        """The next number, those that long-lived flows still use apart."""
-        while True:
-            self._last_meter = self._last_meter % (tables.LOG_METER - 1) + 1
-            if self._last_meter not in self._meter_users:
-                return self._last_meter
-
-    def _entry_gone(self, cookie: int) -> None:
-        if tables.generation_of(cookie) != self._generation:
+    def _entry_gone(self, gone: wire.Counted) -> None:
+        if self._account.removed(gone, self._clock.now()):
+            return
+        if tables.generation_of(gone.cookie) != self._generation:
             return  # its meter went with its policy
-        number = cookie & tables.METER_MASK
-        self._meter_users[number] -= 1
-        if self._meter_users[number] <= 0:
-            del self._meter_users[number]
-            self._meters = {s: n for s, n in self._meters.items() if n != number}
+        number = gone.cookie & tables.METER_MASK
+        if self._meters.left(number):
             self._out.append(wire.remove_meter(number))
 
     # --- what the bench asks ---------------------------------------------------
@@ -387,7 +390,3 @@ class Exchange:
         with self._lock:
             self._out.append(wire.ask_table_counts(self._expect(answer)))
             self._flush()
-
-
-def _identity(entry: Entry) -> tuple[object, ...]:
-    return entry.table, entry.priority, *sorted(entry.match.items())

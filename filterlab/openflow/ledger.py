@@ -1,14 +1,15 @@
 """Counts every connection that passes an exchange, for the operator's records.
 
-A packet is counted exactly once: by its frame, while its flow is undecided and comes
-to the controller; by the counters of the flow's entries, once the switch forwards it
-alone. The switch tells them when it takes an entry out, so a decided flow costs
-nothing. Bytes are those of IP packets, without the Ethernet header.
+A packet is counted exactly once: the first of a connection by its frame, which comes
+to the controller; all others by the entries that the switch has learnt from it
+(`filterlab.openflow.counting`). The switch tells their counters when it takes them out,
+so a connection costs no more than its first packet. Bytes are those of IP packets,
+without the Ethernet header.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from ipaddress import ip_address
 
 from filterlab.inspection.flow import PROTOCOL_NAMES, FlowKey
@@ -31,65 +32,78 @@ class _Open:
         self.ends = ends
         self.start = self.last = now
         self.sums = [0, 0]  # bytes up, bytes down
-        self.ways: set[bool] = set()  # those that the switch counts: is it up?
+        # The ways that the switch counts (is it up?), with the packets it last told.
+        self.ways: dict[bool, int] = {}
         self.finding: dict[str, str] = {}
 
 
 class Ledger:
     """The connections of one exchange, from their first packet to a long silence."""
 
-    def __init__(self, idle_seconds: float, tell: Callable[[Passed], None]) -> None:
-        """`tell` gets each connection that is over, `idle_seconds` after its end."""
-        self._idle_seconds = idle_seconds
+    def __init__(
+        self, tell: Callable[[Passed], None], unseen: Collection[bytes] = ()
+    ) -> None:
+        """`tell` gets each connection that is over, if neither end is `unseen`."""
         self._tell = tell
+        self._unseen = frozenset(unseen)
         self._open: dict[_Ends, _Open] = {}
+        self._awaited = 0
 
-    def frame(self, frame: bytes, side: Side, now: float) -> None:
-        """Count a frame that came to the controller."""
+    @property
+    def awaits(self) -> int:
+        """How many entries the switch still counts by."""
+        return self._awaited
+
+    def first(self, frame: bytes, side: Side, now: float) -> None:
+        """Count a frame that no entry has counted; both ways are counted from now on.
+
+        One that comes although its way is counted met a flow of the datapath that is
+        older than the entry: the switch will have counted it.
+        """
         packet = dissect(frame)
-        if packet is None:
+        if packet is None or not self._unseen.isdisjoint((packet.src, packet.dst)):
             return
-        near = (packet.src, packet.src_port)
-        far = (packet.dst, packet.dst_port)
-        if side is Side.OUTSIDE:
-            near, far = far, near
-        found = self._find((packet.protocol, *near, *far), now)
+        up = side is Side.INSIDE
+        src, dst = (packet.src, packet.src_port), (packet.dst, packet.dst_port)
+        near, far = (src, dst) if up else (dst, src)
+        ends = (packet.protocol, *near, *far)
+        found = self._open.get(ends)
+        if found is None:
+            found = self._open[ends] = _Open(ends, now)
+        if up in found.ways:
+            return
         found.last = max(found.last, now)
-        found.sums[side is Side.OUTSIDE] += len(frame) - ETHERNET_BYTES
+        found.sums[not up] += len(frame) - ETHERNET_BYTES
+        self._awaited += 2 - len(found.ways)
+        found.ways = {True: 0, False: 0} | found.ways
 
-    def found(self, record: Record, now: float) -> None:
+    def found(self, record: Record) -> None:
         """Keep what the recognisers found of a connection."""
-        flow = record.flow
-        ends = _ends(flow, record.client_side is Side.INSIDE)
-        self._find(ends, now).finding.update(record.finding)
+        ends = _ends(record.flow, record.client_side is Side.INSIDE)
+        if (found := self._open.get(ends)) is not None:
+            found.finding.update(record.finding)
 
-    def settled(self, match: Mapping[str, Value], now: float) -> None:
-        """The switch counts what meets an entry of this match, until it is gone."""
-        ends, up = self._of(match)
-        if ends is not None:
-            self._find(ends, now).ways.add(up)
+    def counted(self, match: Mapping[str, Value], packets: int, now: float) -> None:
+        """So many packets have met an entry by now."""
+        found, up = self._of(match)
+        if found is not None and packets > found.ways.get(up, packets):
+            found.ways[up] = packets
+            found.last = max(found.last, now)
 
     def removed(
         self, match: Mapping[str, Value], bytes_: int, packets: int, now: float
     ) -> None:
-        """An entry is gone, after so many packets with so many bytes on the wire."""
-        ends, up = self._of(match)
-        found = self._open.get(ends) if ends is not None else None
-        if found is None:
-            return
-        found.ways.discard(up)
-        found.sums[not up] += bytes_ - ETHERNET_BYTES * packets
-        if packets:
-            found.last = max(found.last, now)
+        """An entry is gone, after so many packets with so many bytes on the wire.
 
-    def expire(self, now: float) -> None:
-        """Tell the connections that nothing was heard of for long enough."""
-        over = [
-            found
-            for found in self._open.values()
-            if not found.ways and now - found.last >= self._idle_seconds
-        ]
-        for found in over:
+        `now` is when the last of them can have come, unless it was known before.
+        """
+        self.counted(match, packets, now)
+        found, up = self._of(match)
+        if found is None or found.ways.pop(up, None) is None:
+            return
+        self._awaited -= 1
+        found.sums[not up] += bytes_ - ETHERNET_BYTES * packets
+        if not found.ways:
             self._close(found)
 
     def close(self) -> None:
@@ -97,32 +111,21 @@ class Ledger:
         for found in list(self._open.values()):
             self._close(found)
 
-    def _find(self, ends: _Ends, now: float) -> _Open:
-        found = self._open.get(ends)
-        if found is None:
-            found = self._open[ends] = _Open(ends, now)
-        return found
-
-    def _of(self, match: Mapping[str, Value]) -> tuple[_Ends | None, bool]:
-        """The connection that an entry's match is about, and whether it is its way up.
-
-        Narrower entries only: one for a whole address is no connection.
-        """
-        version = "ipv4" if "ipv4_src" in match else "ipv6"
-        size = 4 if version == "ipv4" else 16
-        try:
-            src = (_bytes(match[f"{version}_src"], size), _port(match, "src"))
-            dst = (_bytes(match[f"{version}_dst"], size), _port(match, "dst"))
-            protocol = match["ip_proto"]
-        except KeyError:
-            return None, True
+    def _of(self, match: Mapping[str, Value]) -> tuple[_Open | None, bool]:
+        """The connection that an entry counts, and whether it is its way up."""
+        version, size = ("ipv4", 4) if "ipv4_src" in match else ("ipv6", 16)
+        src = (_bytes(match[f"{version}_src"], size), _port(match, "src"))
+        dst = (_bytes(match[f"{version}_dst"], size), _port(match, "dst"))
+        protocol = match["ip_proto"]
         assert isinstance(protocol, int)
-        up = (protocol, *src, *dst)
-        down = (protocol, *dst, *src)
-        return (down, False) if down in self._open else (up, True)
+        down = self._open.get((protocol, *dst, *src))
+        if down is not None:
+            return down, False
+        return self._open.get((protocol, *src, *dst)), True
 
     def _close(self, found: _Open) -> None:
         del self._open[found.ends]
+        self._awaited -= len(found.ways)
         protocol, inside, inside_port, outside, outside_port = found.ends
         self._tell(
             Passed(

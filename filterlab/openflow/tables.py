@@ -6,6 +6,7 @@
     verdict  one entry for each direction of a decided flow
     inspect  what is undecided: held for the controller, copied to it, or let through
     forward  by destination MAC address, or else across to the other side
+    count    looked into by `guard` while records are kept: each connection's packets
 
 A frame walks the tables from the top and leaves at `forward`; where no entry sends it
 on, it is dropped. Values only: `filterlab.openflow.wire` turns them into messages.
@@ -58,6 +59,7 @@ class Table(IntEnum):
     VERDICT = 2
     INSPECT = 3
     FORWARD = 4
+    COUNT = 5
 
 
 class MeterUnit(IntEnum):
@@ -87,6 +89,25 @@ class Meter:
 
 
 @dataclass(frozen=True, slots=True)
+class Learn:
+    """An entry that the switch is to add for the connection of a packet.
+
+    It has the packet's addresses and ports (`ports` is how their fields begin), the
+    other way round if it is for the way `back`; `protocol` of None is the packet's.
+    """
+
+    table: Table
+    priority: int
+    cookie: int
+    idle_seconds: int
+    closed_seconds: int  # idle so long, where TCP has said that it ends
+    eth_type: int
+    protocol: int | None
+    ports: str | None
+    back: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Entry:
     """One flow entry; without `goto` and `outputs` it drops what it matches."""
 
@@ -100,6 +121,8 @@ class Entry:
     idle_seconds: int = 0
     hard_seconds: int = 0
     cookie: int = 0
+    resubmit: Table | None = None  # that table's entry acts as well
+    learns: tuple[Learn, ...] = ()
 
 
 class StaticMatch(Protocol):
@@ -128,7 +151,7 @@ def cookie_of(generation: int, held: bool = False, meter: int = 0) -> int:
 # --- guard -----------------------------------------------------------------------
 
 
-def guard_entries(ports: Iterable[Port]) -> Iterator[Entry]:
+def guard_entries(ports: Iterable[Port], counted: bool = False) -> Iterator[Entry]:
     """What is no traffic passes; IP goes on, marked with the side it came from.
 
     Fragments need no entry: a later one has no ports, so it meets only entries that
@@ -147,7 +170,14 @@ def guard_entries(ports: Iterable[Port]) -> Iterator[Entry]:
     for port in ports:
         for eth_type in (IPV4, IPV6):
             arrived: dict[str, Value] = {"in_port": port.number, "eth_type": eth_type}
-            yield Entry(Table.GUARD, 100, arrived, Table.ADDRESS, side=port.side)
+            yield Entry(
+                Table.GUARD,
+                100,
+                arrived,
+                Table.ADDRESS,
+                side=port.side,
+                resubmit=Table.COUNT if counted else None,
+            )
         yield Entry(Table.GUARD, 10, {"in_port": port.number}, Table.FORWARD)
 
 
@@ -330,7 +360,7 @@ def _whole_seconds(seconds: float | None, clock_rate: float) -> int:
 
 def inspect_entry(policy: Policy | None, generation: int) -> Entry:
     """What happens to undecided traffic under this policy; None is no policy."""
-    if policy is None or not policy.rules:
+    if policy is None or not (policy.rules or policy.records):
         cookie = cookie_of(generation)
         return Entry(Table.INSPECT, 0, {}, Table.FORWARD, cookie=cookie)
     held = policy.position in (Position.IN_PATH, Position.RESOLVER)
@@ -358,34 +388,3 @@ def forward_entries(ports: Sequence[Port]) -> Iterator[Entry]:
         yield Entry(Table.FORWARD, 200, group, outputs=others)
         unknown: dict[str, Value] = {"in_port": port.number}
         yield Entry(Table.FORWARD, 100, unknown, outputs=across)
-
-
-class Ways:
-    """Where a frame leaves that the controller sends: as table `forward` has it."""
-
-    def __init__(self, ports: Sequence[Port]):
-        self._by_mac = {
-            mac.to_bytes(6): (port.number,) for port in ports for mac in port.macs
-        }
-        self._on_side = {
-            side: tuple(port.number for port in ports if port.side is side)
-            for side in Side
-        }
-        self._others = {
-            port.number: tuple(p.number for p in ports if p is not port)
-            for port in ports
-        }
-        self.side_of = {port.number: port.side for port in ports}
-
-    def released(self, frame: bytes, in_port: int) -> tuple[int, ...]:
-        """The ports by which a held frame goes on; never the one that it came by."""
-        out = self._by_mac.get(frame[:6])
-        if out is None:
-            if frame[0] & 1:  # the group bit
-                return self._others[in_port]
-            return self._on_side[self.side_of[in_port].other]
-        return () if in_port in out else out
-
-    def injected(self, frame: bytes, towards: Side) -> tuple[int, ...]:
-        """The ports by which a forged frame leaves."""
-        return self._by_mac.get(frame[:6]) or self._on_side[towards]

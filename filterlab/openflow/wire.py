@@ -13,6 +13,8 @@ import struct
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
+from filterlab.openflow import nicira
+from filterlab.openflow.oxm import MATCH, encode_match, read_match
 from filterlab.openflow.tables import (
     CONTROLLER,
     METER_MASK,
@@ -36,7 +38,9 @@ WHOLE_FRAME = 0xFFFF  # OFPCML_NO_BUFFER (7.2.5)
 ANY = 0xFFFFFFFF  # OFPP_ANY, OFPG_ANY
 ALL_TABLES = 0xFF  # OFPTT_ALL
 ALL_METERS = 0xFFFFFFFF  # OFPM_ALL
-TABLE_STATISTICS = 3  # OFPMP_TABLE (7.3.5)
+FLOW_STATISTICS, TABLE_STATISTICS = 1, 3  # OFPMP_FLOW, OFPMP_TABLE (7.3.5)
+MORE_TO_COME = 1  # OFPMPF_REPLY_MORE
+IDLE = 0  # OFPRR_IDLE_TIMEOUT (7.4.2)
 
 ADD, DELETE, DELETE_STRICT = 0, 3, 4  # ofp_flow_mod_command (7.3.4.1)
 SEND_FLOW_REMOVED = 1  # OFPFF_SEND_FLOW_REM
@@ -50,47 +54,31 @@ _FLOW_MOD = struct.Struct("!BBHIQQBBHHHIIIH2x")
 _METER_MOD = struct.Struct("!BBHIHHIHHII4x")  # with one drop band
 _METER_DELETION = struct.Struct("!BBHIHHI")
 _PACKET_OUT = struct.Struct("!BBHIIIH6x")
-_MATCH = struct.Struct("!HH")  # OFPMT_OXM and a length (7.2.2)
 _OUTPUT = struct.Struct("!HHIH6x")  # ofp_action_output (7.2.5)
 _ACTIONS = struct.Struct("!HH4x")  # ofp_instruction_actions (7.2.4)
 _GOTO = struct.Struct("!HHB3x")
 _METADATA = struct.Struct("!HH4xQQ")
 _METER = struct.Struct("!HHI")
 _PACKET_IN = struct.Struct("!8xIHBBQHH")  # and the start of its match (7.4.1)
-_FLOW_REMOVED = struct.Struct("!8xQHBB")  # cookie, priority, reason, table (7.4.2)
+_REMOVED = struct.Struct("!8xQHBBIIHHQQ")  # ofp_flow_removed (7.4.2)
+_ENTRY_COUNT = struct.Struct("!HB9xH10xQQQ")  # ofp_flow_stats (7.3.5.2)
+_ENTRIES_ASKED = struct.Struct("!B3xII4xQQ")  # ofp_flow_stats_request
 _TABLE_COUNT = struct.Struct("!B3xI16x")  # ofp_table_stats (7.3.5.3)
 _OXM_IN_PORT = 0x80000004  # class basic, field 0, 4 bytes (7.2.3.7)
 
 
-def _field(number: int, size: int, oxm_class: int = 0x8000) -> tuple[bytes, bytes, int]:
-    plain = struct.pack("!HBB", oxm_class, number << 1, size)
-    masked = struct.pack("!HBB", oxm_class, number << 1 | 1, size * 2)
-    return plain, masked, size
+class Counted(NamedTuple):
+    """An entry, and what has met it.
 
+    `idle_seconds` is how long nothing had met it when it went for that reason.
+    """
 
-# oxm_ofb_match_fields (7.2.3.7); TCP flags came with 1.5, Open vSwitch offers them to
-# 1.3 as its own NXM_NX_TCP_FLAGS.
-_FIELDS = {
-    "in_port": _field(0, 4),
-    "metadata": _field(2, 8),
-    "eth_dst": _field(3, 6),
-    "eth_src": _field(4, 6),
-    "eth_type": _field(5, 2),
-    "ip_proto": _field(10, 1),
-    "ipv4_src": _field(11, 4),
-    "ipv4_dst": _field(12, 4),
-    "tcp_src": _field(13, 2),
-    "tcp_dst": _field(14, 2),
-    "udp_src": _field(15, 2),
-    "udp_dst": _field(16, 2),
-    "ipv6_src": _field(26, 16),
-    "ipv6_dst": _field(27, 16),
-    "icmpv6_type": _field(29, 1),
-    "tcp_flags": _field(34, 2, oxm_class=0x0001),
-}
-# A field stands after those that it depends on (7.2.3.6), which none of these orders
-# between themselves break.
-_ORDER = {name: place for place, name in enumerate(("eth_type", "ip_proto"), -2)}
+    match: Mapping[str, Value]
+    priority: int
+    cookie: int
+    packets: int
+    bytes: int  # with the Ethernet headers
+    idle_seconds: int = 0
 
 
 class PacketIn(NamedTuple):
@@ -102,27 +90,14 @@ class PacketIn(NamedTuple):
     frame: bytes
 
 
-def encode_match(match: Mapping[str, Value]) -> bytes:
-    """A match as OXM fields, padded to eight bytes."""
-    fields = b""
-    for name in sorted(match, key=lambda name: _ORDER.get(name, 0)):
-        value = match[name]
-        plain, masked, size = _FIELDS[name]
-        if isinstance(value, tuple):
-            fields += masked + value[0].to_bytes(size) + value[1].to_bytes(size)
-        else:
-            fields += plain + value.to_bytes(size)
-    length = _MATCH.size + len(fields)
-    return _MATCH.pack(1, length) + fields + bytes(-length % 8)
-
-
 def _instructions(entry: Entry) -> bytes:
     done = b""
     if entry.meter is not None:
         done += _METER.pack(6, 8, entry.meter)
-    if entry.outputs:
-        outputs = encode_outputs(entry.outputs)
-        done += _ACTIONS.pack(4, _ACTIONS.size + len(outputs)) + outputs
+    actions = b"" if entry.resubmit is None else nicira.resubmit(entry.resubmit)
+    actions += b"".join(map(nicira.learn, entry.learns)) + encode_outputs(entry.outputs)
+    if actions:
+        done += _ACTIONS.pack(4, _ACTIONS.size + len(actions)) + actions
     if entry.side is not None:
         done += _METADATA.pack(2, _METADATA.size, SIDE_METADATA[entry.side], 0xFF)
     if entry.goto is not None:
@@ -271,7 +246,7 @@ def read_table_counts(message: bytes) -> dict[Table, int]:
 def read_packet_in(message: bytes) -> PacketIn:
     """A packet-in; raises ValueError for one without its port."""
     _, _, _, table, cookie, _, length = _PACKET_IN.unpack_from(message)
-    start = _PACKET_IN.size - _MATCH.size
+    start = _PACKET_IN.size - MATCH.size
     field = _PACKET_IN.size
     # Open vSwitch puts the port first; the metadata comes after.
     while field < start + length:
@@ -284,10 +259,42 @@ def read_packet_in(message: bytes) -> PacketIn:
     raise ValueError("a packet-in without the port that its frame came by")
 
 
-def read_removed_cookie(message: bytes) -> int:
-    """The cookie of an entry that the switch says is gone."""
-    cookie: int = _FLOW_REMOVED.unpack_from(message)[0]
-    return cookie
+def read_removed(message: bytes) -> Counted:
+    """An entry that is gone, with its last counts."""
+    cookie, priority, reason, _, _, _, idle, _, packets, length = _REMOVED.unpack_from(
+        message
+    )
+    match = read_match(message, _REMOVED.size)
+    silent = idle if reason == IDLE else 0
+    return Counted(match, priority, cookie, packets, length, silent)
+
+
+def ask_entries(xid: int, table: int) -> bytes:
+    """Ask what has met each entry of a table."""
+    asked = _ENTRIES_ASKED.pack(table, ANY, ANY, 0, 0) + encode_match({})
+    length = HEADER.size + 8 + len(asked)
+    header = HEADER.pack(VERSION, MULTIPART_REQUEST, length, xid)
+    return header + struct.pack("!HH4x", FLOW_STATISTICS, 0) + asked
+
+
+def more_to_come(message: bytes) -> bool:
+    """Whether a part of an answer is not its last one."""
+    is_part = message[1] == MULTIPART_REPLY
+    return is_part and bool(int.from_bytes(message[10:12]) & MORE_TO_COME)
+
+
+def read_entries(message: bytes) -> list[Counted]:
+    """The entries in one part of the answer."""
+    found = []
+    start = HEADER.size + 8
+    while start < len(message):
+        length, _, priority, cookie, packets, bytes_ = _ENTRY_COUNT.unpack_from(
+            message, start
+        )
+        match = read_match(message, start + _ENTRY_COUNT.size)
+        found.append(Counted(match, priority, cookie, packets, bytes_))
+        start += length
+    return found
 
 
 def split_messages(stream: bytes) -> tuple[list[bytes], bytes]:

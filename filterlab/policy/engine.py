@@ -73,6 +73,7 @@ class Engine:
         self._reads_short = not stack.checks_offset
         self._hours = tuple(r.hours for r in policy.rules if r.hours is not None)
         self._aside: list[ReadyRule] = []  # struck by this frame without ending it
+        self._keeps_records = policy.records is not None
         self._frames = 0
         # What had been read of the flow that was decided last; a replay tells it.
         self.concluded: Watch | None = None
@@ -313,7 +314,7 @@ class Engine:
     def _notes(self, flow: Flow, now: float) -> list[Effect]:
         """What the rules ask for that this frame has met on the way."""
         met = ((r.rule, r.question.why(flow)) for r in self._aside)
-        effects = noted(self._frames, flow, met, now)
+        effects = noted(self._frames, flow, met, now, self._keeps_records)
         self._aside.clear()
         return effects
 

@@ -8,7 +8,7 @@ from filterlab.inspection.flow_table import Flow
 from filterlab.policy.actions import ACTIONS, note
 from filterlab.policy.effects import Effect, Log
 from filterlab.policy.residual import Block
-from filterlab.policy.rules import Rule
+from filterlab.policy.rules import Record, Rule
 from filterlab.policy.verdict import Decision, Verdict
 
 
@@ -41,14 +41,23 @@ def logged(
 
 
 def noted(
-    frame: int, flow: Flow, met: Iterable[tuple[Rule, Mapping[str, str]]], now: float
+    frame: int,
+    flow: Flow,
+    met: Iterable[tuple[Rule, Mapping[str, str]]],
+    now: float,
+    keeps_records: bool,
 ) -> list[Effect]:
-    """What rules ask for that a flow has met on the way, and a line for each."""
+    """What rules ask for that a flow has met on the way, and a line for each.
+
+    What stands in the operator's records needs no line beside it.
+    """
     effects: list[Effect] = []
     seen = flow.watch.bytes_seen if flow.watch else 0
     for rule, why in met:
         name, verdict, _ = ACTIONS[type(rule.then)]
         effects.append(note(rule, flow, why))
+        if keeps_records and isinstance(rule.then, Record):
+            continue
         effects.append(logged(frame, rule, verdict, name, flow, why, seen, now))
     return effects
 

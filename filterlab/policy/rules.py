@@ -15,6 +15,7 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import Literal, Protocol
 
 from filterlab.inspection.recogniser import Observer
+from filterlab.policy.retention import Records as Records
 from filterlab.policy.stack import Grade as Grade
 from filterlab.policy.stack import StackModel as StackModel
 
@@ -393,3 +394,4 @@ class Policy:
     rules: tuple[Rule, ...] = ()
     recognisers: tuple[OwnRecogniser, ...] = ()
     signatures_as_of: date = date.max  # nothing newer is known to the box
+    records: Records | None = None

@@ -28,7 +28,14 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
 
 from filterlab.records.entries import Flow, Session, Subscriber
-from filterlab.records.tables import FLOW, METADATA, REQUEST, SESSION, SUBSCRIBER
+from filterlab.records.tables import (
+    FLOW,
+    METADATA,
+    REQUEST,
+    RETENTION,
+    SESSION,
+    SUBSCRIBER,
+)
 
 DAY_MS = 24 * 60 * 60 * 1000
 # How long another program may hold the file before a write is given up for now.
@@ -90,17 +97,27 @@ class Book:
         known = select(SUBSCRIBER.c.id).where(SUBSCRIBER.c.line == subscriber.line)
         return int(connection.execute(known).scalar_one())
 
-    def forget(self, now_ms: int, days: int) -> int:
+    def forget(self, now_ms: int, days: float) -> int:
         """Delete what ended more than `days` before now; returns how many flows.
 
-        The requests stay: who asked is not what the rule lets go.
+        The requests stay: who asked is not what the rule lets go. That something was
+        let go, when and how much, is written down as well.
         """
-        limit = now_ms - days * DAY_MS
+        limit = now_ms - round(days * DAY_MS)
         try:
             with self._engine.begin() as connection:
-                connection.execute(delete(SESSION).where(SESSION.c.end_ms < limit))
+                ended = delete(SESSION).where(SESSION.c.end_ms < limit)
+                sessions = connection.execute(ended).rowcount
                 gone = connection.execute(delete(FLOW).where(FLOW.c.end_ms < limit))
-            self._tidy()
+                if gone.rowcount:
+                    line = {
+                        "done_ms": now_ms,
+                        "limit_ms": limit,
+                        "flows": gone.rowcount,
+                    }
+                    connection.execute(RETENTION.insert().values(**line))
+            if gone.rowcount or sessions:
+                self._tidy()
         except DBAPIError as error:
             raise NotWrittenError(_reason(error)) from None
         return gone.rowcount

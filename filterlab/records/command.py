@@ -22,7 +22,7 @@ from sqlalchemy import func, select
 from filterlab.records import questions
 from filterlab.records.book import Book, NotWrittenError
 from filterlab.records.questions import Answer
-from filterlab.records.tables import FLOW, REQUEST, SESSION, SUBSCRIBER
+from filterlab.records.tables import FLOW, REQUEST, RETENTION, SESSION, SUBSCRIBER
 
 FILE_NAME = "records.sqlite"
 _BAD_INPUT = 2
@@ -172,6 +172,8 @@ def _summary(book: Book) -> dict[str, Any]:
     sums = (func.min(FLOW.c.start_ms), func.max(FLOW.c.end_ms))
     sizes = (func.sum(FLOW.c.bytes_up), func.sum(FLOW.c.bytes_down))
     [(first, last, up, down)] = book.ask(select(*sums, *sizes))
+    gone = (func.sum(RETENTION.c.flows), func.max(RETENTION.c.limit_ms))
+    [(forgotten, limit)] = book.ask(select(*gone))
     return {
         "subscribers": count(SUBSCRIBER),
         "sessions": count(SESSION),
@@ -181,6 +183,8 @@ def _summary(book: Book) -> dict[str, Any]:
         "bytes_up": up or 0,
         "bytes_down": down or 0,
         "requests": count(REQUEST),
+        "forgotten": int(forgotten or 0),
+        "forgotten_before": None if limit is None else _time(limit),
     }
 
 
@@ -190,7 +194,7 @@ def _print_summary(summary: dict[str, Any], as_json: bool) -> None:
         return
     for name, value in summary.items():
         shown = f"{value:,}" if isinstance(value, int) else value or "never"
-        print(f"{name.replace('_', ' '):12} {shown}")
+        print(f"{name.replace('_', ' '):16} {shown}")
 
 
 def _print_answer(answer: Answer, as_json: bool) -> None:

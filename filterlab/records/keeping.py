@@ -82,6 +82,12 @@ class Keeper:
             )
         self._write([flow])
 
+    def knows(self, connection: Passed) -> bool:
+        """Whether it is known by now what the world saw of a connection."""
+        if self._translations is None or ":" in connection.inside:
+            return True
+        return self._translations.knows(*_ends(connection))
+
     def close(self) -> None:
         """Write the sessions: who came and went, when, with how much."""
         with self._lock:
@@ -125,11 +131,14 @@ class Keeper:
 
     def _external(self, one: Passed) -> External | None:
         """What the world saw: the same address, where nothing translates it."""
-        ends = (one.inside, one.inside_port, one.outside, one.outside_port)
         if self._translations is None or ":" in one.inside:
             has_ports = one.protocol in ("tcp", "udp")
             return External(one.inside, one.inside_port if has_ports else None)
-        return self._translations.of(one.protocol, *ends)
+        return self._translations.of(*_ends(one))
+
+
+def _ends(one: Passed) -> tuple[str, str, int, str, int]:
+    return one.protocol, one.inside, one.inside_port, one.outside, one.outside_port
 
 
 def _joined(stays: list[_Stay], silence_ms: int) -> list[_Stay]:

@@ -87,6 +87,16 @@ REQUEST = Table(
     Column("rows", BigInteger, nullable=False),
 )
 
+# What was let go for its age, by the scenario's clock.
+RETENTION = Table(
+    "retention",
+    METADATA,
+    Column("id", _KEY, primary_key=True),
+    Column("done_ms", BigInteger, nullable=False),
+    Column("limit_ms", BigInteger, nullable=False),  # what ended before it is gone
+    Column("flows", BigInteger, nullable=False),
+)
+
 # One for each question: who had an address and port, what a subscriber visited, who
 # visited a site, and what is too old.
 Index("flow_external", FLOW.c.external_ip, FLOW.c.external_port, FLOW.c.start_ms)

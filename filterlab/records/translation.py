@@ -61,6 +61,13 @@ class Translations:
             self._seen[key].append(External(after["dst"], kept))
         return True
 
+    def knows(
+        self, protocol: str, inside: str, port: int, outside: str, outside_port: int
+    ) -> bool:
+        """Whether a connection of these ends was seen."""
+        with self._lock:
+            return bool(self._seen.get((protocol, inside, port, outside, outside_port)))
+
     def of(
         self, protocol: str, inside: str, port: int, outside: str, outside_port: int
     ) -> External | None:

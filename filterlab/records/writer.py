@@ -39,12 +39,18 @@ class Writer:
         self._book: Book | None = None
         self.trouble: str | None = None
         self.written = 0
+        self.forgotten = 0
+        self._too_old: tuple[int, float] | None = None
         self._thread = threading.Thread(target=self._run, name="records")
         self._thread.start()
 
     def add(self, entries: Iterable[Entry]) -> None:
         """Have entries written soon; returns at once."""
         self._waiting.extend(entries)
+
+    def forget(self, now_ms: int, days: float) -> None:
+        """Have what ended more than `days` before now deleted soon."""
+        self._too_old = now_ms, days
 
     def close(self) -> str | None:
         """Write what is left; says what went wrong, if anything did."""
@@ -57,7 +63,7 @@ class Writer:
         while not self._closing:
             self._wake.wait(_EVERY_SECONDS)
             self._write()
-        while self._waiting and self._write():
+        while (self._waiting or self._too_old) and self._write():
             pass
         if self._waiting:
             self._set_aside()
@@ -68,7 +74,7 @@ class Writer:
         """Write one batch; whether it was taken."""
         batch = [self._waiting[n] for n in range(min(_BATCH, len(self._waiting)))]
         if not batch:
-            return True
+            return self._let_go()
         try:
             if self._book is None:
                 self._book = Book(self._place)
@@ -84,6 +90,23 @@ class Writer:
             self._waiting.popleft()
         self.written += len(batch)
         self.trouble = None
+        return True
+
+    def _let_go(self) -> bool:
+        """Delete what is too old, once nothing waits; whether that was done."""
+        wish = self._too_old
+        if wish is None:
+            return True
+        try:
+            if self._book is None:
+                self._book = Book(self._place)
+            self.forgotten += self._book.forget(*wish)
+        except NotWrittenError as error:
+            self.trouble = f"what is too old could not be deleted: {error}"
+            return False
+        self.trouble = None
+        if self._too_old == wish:
+            self._too_old = None
         return True
 
     def _set_aside(self) -> None:

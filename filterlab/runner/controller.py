@@ -70,6 +70,8 @@ class Controller:
         self.log = log
         # Who is told of suspects: of servers that the prober is to look at.
         self.suspected: Callable[[dict[str, Any]], None] | None = None
+        # Who is told of connections that are over, while a policy keeps records.
+        self.passed: Callable[[dict[str, Any]], None] | None = None
         self._asking = threading.Lock()
         self._lines: queue.Queue[dict[str, Any] | None] = queue.Queue()
         self._next_id = 0
@@ -115,6 +117,18 @@ class Controller:
     def leap(self, at_seconds: float) -> None:
         """Let the scenario's clock show at least this, and see what is due by then."""
         self._answer({self._ask({"do": "leap", "at_seconds": at_seconds})})
+
+    def count(self) -> None:
+        """Let the exchanges learn which connections have had their last packet."""
+        self._answer({self._ask({"do": "count"})})
+
+    def harvest(self) -> None:
+        """Let the switches tell what they have counted of every decided flow."""
+        self._answer({self._ask({"do": "harvest"})})
+
+    def close_records(self) -> float:
+        """Be told of every connection that is left; what the clock shows."""
+        return float(self._answer({self._ask({"do": "close records"})})["now"])
 
     def counters(self) -> dict[str, Any]:
         """What each exchange has counted so far."""
@@ -182,9 +196,11 @@ class Controller:
                 continue  # an application's own print, not one of our lines
             if not isinstance(message, dict):
                 continue
+            listener: Callable[[dict[str, Any]], None] | None = self._lines.put
             if message.get("event") in ("suspect", "probe"):
-                if self.suspected is not None:
-                    self.suspected(message)
-                continue
-            self._lines.put(message)
+                listener = self.suspected
+            elif message.get("event") == "passed":
+                listener = self.passed
+            if listener is not None:
+                listener(message)
         self._lines.put(None)

@@ -18,12 +18,14 @@ from rich.console import Console
 
 from filterlab.captures.annotate import annotate
 from filterlab.lab.obstacle import Obstacle
+from filterlab.records.command import FILE_NAME
 from filterlab.report.expectations import check_all
 from filterlab.report.junit import write_junit
 from filterlab.report.ooni import write_measurements
 from filterlab.report.page import write_report
 from filterlab.report.result import Result, Verdict
 from filterlab.report.terminal import Narrator, print_result
+from filterlab.runner.bookkeeping import UNWRITTEN
 from filterlab.runner.performance import Performance
 from filterlab.runner.plan import Plan, make_plan
 from filterlab.runner.setting import write_setting
@@ -134,6 +136,8 @@ class Evening:
 
     def _evidence(self) -> tuple[str, ...]:
         found = ["report.html", "result.json", "decisions.jsonl", "junit.xml", "logs"]
+        kept = (FILE_NAME, UNWRITTEN)
+        found += [name for name in kept if (self._folder / name).exists()]
         if files := self._captures():
             captured = self._stage.captured
             dropped = captured.dropped if captured is not None else 0

@@ -21,6 +21,7 @@ from filterlab.lab.seal import prepare_seal
 from filterlab.lab.services import Services, ServiceSpec, start_services
 from filterlab.probes.launcher import Launcher
 from filterlab.runner.around import Around
+from filterlab.runner.bookkeeping import Bookkeeping, keeps_records
 from filterlab.runner.controller import (
     CONTROLLER_PORT,
     Controller,
@@ -52,6 +53,7 @@ class Stage:
         self.network = Network(plan.topo, folder / "network", port)
         self.supervisor = Supervisor(folder)
         self.prober: Prober | None = None
+        self.bookkeeping: Bookkeeping | None = None
         self.launcher: Launcher | None = None
         self.controller: Controller | None = None
         self.capture: Capture | None = None
@@ -71,6 +73,7 @@ class Stage:
         self.controller = self._start_controller()
         self.summary = self.network.up()
         self._set_resolvers()
+        self._start_bookkeeping()
         self.capture = self._start_capture()
         self.authority = Authority(WORKSHOP / "authority")
         self._start_tools()
@@ -98,17 +101,21 @@ class Stage:
         A capture loses no frame that was on the wire before, and nothing is decided
         of a frame that it does not have.
         """
-        ends: list[Callable[[], None]] = []
+        deciding: list[Callable[[], None]] = []
         if self.controller is not None:
-            ends.append(self.controller.stop)
-        ends.append(self._stop_capture)
+            deciding.append(self.controller.stop)
+        deciding.append(self._stop_capture)
+        speaking: list[Callable[[], None]] = []
         if self.prober is not None:
-            ends.append(self.prober.stop)
+            speaking.append(self.prober.stop)
         if self.launcher is not None:
-            ends.append(self.launcher.close)
-        ends += [around.stop for around in self.strategies.values()]
-        ends.append(lambda: self.supervisor.stop_all(grace_seconds=0.1))
-        ends.append(self.network.down)
+            speaking.append(self.launcher.close)
+        speaking += [around.stop for around in self.strategies.values()]
+        speaking.append(lambda: self.supervisor.stop_all(grace_seconds=0.1))
+        ends = [*deciding, *speaking, self.network.down]
+        if self.bookkeeping is not None:
+            # A packet after the last count would be missing in the records.
+            ends = [*speaking, self._close_records, *deciding, self.network.down]
         failures: list[Exception] = []
         for end in ends:
             try:
@@ -117,6 +124,24 @@ class Stage:
                 failures.append(failure)
         if failures:
             raise failures[0]
+
+    def _start_bookkeeping(self) -> None:
+        if keeps_records(self.plan) and self.plan.scenario.controller is None:
+            assert self.controller is not None
+            self.bookkeeping = Bookkeeping(self.plan, self.network, self.folder)
+            self.controller.passed = self.bookkeeping.take
+
+    def _close_records(self) -> None:
+        """Have every connection told to the end, and all of it written."""
+        assert self.bookkeeping is not None and self.controller is not None
+        now = None
+        try:
+            if self.controller.fault() is None:
+                self.network.openvswitch.credit_entries()
+                self.controller.harvest()
+                now = self.controller.close_records()
+        finally:
+            self.bookkeeping.close(now)
 
     def _stop_capture(self) -> None:
         if self.capture is not None:
@@ -133,12 +158,18 @@ class Stage:
             self._hand_over()
             return {}
         files = {name: self._pickled(policy) for name, policy in policies.items()}
+        if self.bookkeeping is not None:
+            # The entries of the policies before go with what they have counted.
+            self.network.openvswitch.credit_entries()
         return self.controller.set_policies(files)
 
     def leap(self, at_seconds: float) -> None:
         """Let the scenario's clock show at least this much since its start."""
         if self.plan.scenario.controller is None:
             assert self.controller is not None
+            if self.bookkeeping is not None:
+                self.network.openvswitch.credit_entries()
+                self.controller.count()
             self.controller.leap(at_seconds)
         self._linger(None)
 
@@ -171,6 +202,8 @@ class Stage:
             found.append(f"{fault}{tail(self.controller.log)}")
         if self.prober is not None and (fault := self.prober.fault()):
             found.append(f"{fault}{tail(self.prober.log)}")
+        if self.bookkeeping is not None and (fault := self.bookkeeping.fault()):
+            found.append(fault)
         try:
             self.network.check()
         except RuntimeError as error:

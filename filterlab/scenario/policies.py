@@ -106,6 +106,7 @@ def _policy(file: PolicyFile, document: Document, path: Path) -> Policy:
         rules=tuple(rules),
         recognisers=plugins(file.recognisers, document, path.parent),
         signatures_as_of=file.signatures.as_of if file.signatures else date.max,
+        records=None if file.records is None else file.records.records(),
     )
 
 

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Self
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from filterlab.inspection.fields import FIELDS
-from filterlab.policy.rules import Hours, Load, Position
+from filterlab.policy.rules import Hours, Load, Position, Records
 from filterlab.scenario.actionfile import Then
 from filterlab.scenario.item import Item
 from filterlab.scenario.plugins import PluginText
@@ -23,7 +23,9 @@ from filterlab.scenario.residualfile import ResidualText
 from filterlab.scenario.stackfile import StackText
 from filterlab.scenario.values import (
     Reads,
+    Seconds,
     Share,
+    Truth,
     Unreadable,
     Words,
     one_or_more,
@@ -104,6 +106,35 @@ class SignaturesText(Item):
     as_of: Annotated[date, Reads(_day, type="string", format="date")]
 
 
+_KEPT = Records()
+
+
+class RecordsText(Item):
+    """What the operator keeps: for how long, and what it calls one session."""
+
+    keep: Seconds = _KEPT.keep_seconds
+    silence: Seconds = _KEPT.silence_seconds
+    ports: Truth = _KEPT.ports
+
+    @classmethod
+    def unfold(cls, value: Any) -> Any:
+        """Nothing more to say is a mapping without keys."""
+        return {} if value in ("", "yes") else value
+
+    @model_validator(mode="after")
+    def _some_time(self) -> Self:
+        if not self.silence:
+            raise Unreadable("a 'silence' of some time", says="ends every session")
+        if self.keep < self.silence:
+            expected = "'keep' to be no shorter than 'silence'"
+            raise Unreadable(expected, says="forgets sessions that go on")
+        return self
+
+    def records(self) -> Records:
+        """The value that exchange and runner work with."""
+        return Records(self.keep, self.silence, self.ports)
+
+
 # Conditions hold conditions; pydantic has no model to refer to, so it comes by itself.
 CONDITION_SCHEMA = {
     "type": "object",
@@ -141,4 +172,5 @@ class PolicyFile(Item):
     stack: StackText = Field(default_factory=StackText)
     recognisers: dict[str, PluginText] = Field(default_factory=dict)
     signatures: SignaturesText | None = None
+    records: RecordsText | None = None
     rules: list[RuleText] = Field(default_factory=list)

@@ -25,8 +25,10 @@ from filterlab.scenario.item import Item
 from filterlab.scenario.outcomes import OUTCOMES
 from filterlab.scenario.problem import Problem, listed
 from filterlab.scenario.reference import Reference
-from filterlab.scenario.servicefile import Service, Url, url
+from filterlab.scenario.servicefile import Service, Url
 from filterlab.scenario.strategies import Applied, ProbeStrategy
+from filterlab.scenario.subscriber import Subscriber
+from filterlab.scenario.targets import Endpoint, Load, Parameter, Resolver
 from filterlab.scenario.timeline import Phase, meant_by
 from filterlab.scenario.values import (
     HostName,
@@ -40,67 +42,29 @@ from filterlab.scenario.values import (
     Unreadable,
     Words,
     decimal,
-    host_name,
     one_or_more,
-    text,
     whole_number,
     word_of,
 )
 
+# What an operator's log can hold of a visit, from the most to the least.
+SEEN = {
+    "site": "the site's name",
+    "cover": "a cover name",
+    "address": "the site's address",
+    "tunnel": "a server in between",
+    "nothing": "nothing",
+}
 KINDS = ("fetch", "resolve", "connect", "throughput")
-RESULTS = ("outcome", "reaches", "kbit_s", "slower_than_control", "rule")
-_RESOLVER_SCHEMES = {"udp", "tcp", "tls", "https"}
-
-
-def _load(value: Any) -> str:
-    written = text(value)
-    return url(written) if "://" in written else host_name(written)
-
-
-def _endpoint(value: Any) -> str:
-    host, _, port = text(value).rpartition(":")
-    if not host or not port.isascii() or not port.isdigit():
-        raise Unreadable("a host and a port, such as news.example:443")
-    if not 1 <= int(port[:6]) <= 65535:
-        raise Unreadable("a port from 1 to 65535 after the host")
-    return str(value).strip().lower()
-
-
-def _resolver(value: Any) -> str:
-    written = text(value)
-    if "://" in written:
-        try:
-            parts = urlsplit(written)
-            sound = parts.scheme in _RESOLVER_SCHEMES and parts.hostname
-        except ValueError:
-            sound = False
-        if not sound:
-            raise Unreadable("a service, or udp://, tcp://, tls:// or https://HOST")
-    return written
-
-
-def _scalar(value: Any) -> Scalar:
-    """A topology's parameter, as `mn` reads those of its command line."""
-    if isinstance(value, list):
-        return ",".join(str(_scalar(part)) for part in value)
-    written = text(value)
-    for kind in (int, float):
-        try:
-            return kind(written)
-        except ValueError:
-            continue
-    return written
+RESULTS = (
+    *("outcome", "reaches", "kbit_s", "slower_than_control", "rule"),
+    "exposes",
+)
 
 
 _WORDS = WithJsonSchema(
     {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
 )
-Parameter = Annotated[
-    Any, Reads(_scalar, type=["string", "number", "boolean", "array"])
-]
-Load = Annotated[str, Reads(_load)]
-Endpoint = Annotated[str, Reads(_endpoint)]
-Resolver = Annotated[str, Reads(_resolver)]
 Several = Annotated[tuple[Words, ...], BeforeValidator(one_or_more), _WORDS]
 Factor = Annotated[
     float, Reads(decimal(1, 1_000_000, "a factor"), type="number", minimum=1)
@@ -127,6 +91,7 @@ class Client(Item):
     isp: Annotated[int, whole_number(1, 1000, "the number of an ISP,")] | None = None
     at: Words | None = None
     resolver: Words | None = None
+    subscriber: Subscriber | None = None
 
     @model_validator(mode="after")
     def _one_place(self) -> Self:
@@ -244,6 +209,7 @@ class Expectation(Item):
     kbit_s: Limits | None = None
     slower_than_control: Factor | None = None
     rule: Words | None = None
+    exposes: Annotated[str, word_of(*SEEN)] | None = None
     at_least: Share | None = None
     between: Shares | None = None
 
@@ -281,6 +247,8 @@ class Expectation(Item):
             says.append(f"is {factor:g} times slower than its control")
         if self.rule is not None:
             says.append(f"meets the rule {self.rule}")
+        if self.exposes is not None:
+            says.append(f"exposes {SEEN[self.exposes]}")
         when = listed(self.during, "and") or "every phase"
         often = ""
         if self.between is not None:
@@ -304,6 +272,7 @@ class Scenario(Item):
     timing: ClockText = Field(default_factory=ClockText, alias="clock")
     seed: Annotated[int, whole_number(0, 2**63 - 1)] = 1
     controller: Words | None = None
+    exposure: Truth = False
 
     _phases: tuple[Phase, ...] = PrivateAttr(default=())
     _policies: dict[str, Policy] = PrivateAttr(default_factory=dict)

@@ -11,6 +11,7 @@ from scapy.layers.l2 import ARP, Ether
 
 from filterlab.openflow import tables, wire
 from filterlab.openflow.tables import Entry, Meter, Port, Table
+from filterlab.openflow.ways import Ways
 from filterlab.policy.effects import Limit, Settle, Side
 from filterlab.policy.rules import Drop, Policy, Position, Rule, Source
 from tests.openflow.fake_switch import FakeSwitch
@@ -324,7 +325,7 @@ def test_a_protocol_without_ports_is_matched_by_addresses() -> None:
 
 def test_the_controller_sends_a_held_frame_where_the_switch_would() -> None:
     ports = (*PORTS, Port(3, Side.INSIDE))
-    ways, made = tables.Ways(ports), switch(ports=ports)
+    ways, made = Ways(ports), switch(ports=ports)
     for frame, port in (
         (to_server(), INSIDE),
         (to_client(), OUTSIDE),
@@ -337,7 +338,7 @@ def test_the_controller_sends_a_held_frame_where_the_switch_would() -> None:
 
 
 def test_a_forged_frame_leaves_on_its_side() -> None:
-    ways = tables.Ways(PORTS)
+    ways = Ways(PORTS)
     assert ways.injected(to_client(), Side.INSIDE) == (INSIDE,)
     unknown = bytes(Ether(dst="02:00:00:00:00:99") / IP())
     assert ways.injected(unknown, Side.OUTSIDE) == (OUTSIDE,)

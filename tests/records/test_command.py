@@ -62,7 +62,7 @@ def test_every_question_is_written_down_with_who_asked(folder: Path) -> None:
 def test_without_a_question_it_says_what_there_is(folder: Path) -> None:
     status, said = ask(folder)
     assert status == 0
-    assert "connections  1" in said and "requests     0" in said
+    assert "connections      1" in said and "requests         0" in said
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
