@@ -99,7 +99,8 @@ def test_objects_have_their_size_and_do_not_compress(tmp_path: Path) -> None:
     for name, size in web.OBJECTS.items():
         content = (site / "bytes" / name).read_bytes()
         assert len(content) == size
-        assert len(zlib.compress(content[: 1 << 20], 1)) > 1 << 20
+        sample = content[: 1 << 20]
+        assert len(zlib.compress(sample, 1)) > len(sample)
 
 
 def test_what_is_spoken_decides_the_programs() -> None:

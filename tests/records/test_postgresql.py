@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pwd
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -30,13 +31,16 @@ def _as_server(folder: Path, *argv: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    folder = tmp_path_factory.mktemp("postgresql")
+def server() -> Iterator[str]:
+    # Not below pytest's own folder, which is closed to PostgreSQL's user.
+    with tempfile.TemporaryDirectory(prefix="filterlab-postgresql-") as name:
+        yield from _serving(Path(name))
+
+
+def _serving(folder: Path) -> Iterator[str]:
     if os.geteuid() == 0:
         owner = pwd.getpwnam("postgres")
         os.chown(folder, owner.pw_uid, owner.pw_gid)
-        for above in (folder.parent, folder.parent.parent):
-            above.chmod(0o711)
     data = folder / "data"
     _as_server(folder, "initdb", "-D", str(data), "-A", "trust", "-N", "-U", "lab")
     options = f"-c listen_addresses= -c unix_socket_directories={folder} -c fsync=off"
