@@ -27,7 +27,7 @@ class Log:
         self.flooded = False
         self.ended = threading.Event()
         self._on_flood = on_flood
-        self._file = path.open("wb", buffering=0)
+        self._file = path.open("ab", buffering=0)  # for `note`
         self._left_bytes = LOG_LIMIT_BYTES
 
     def take(self, data: bytes) -> bool:
@@ -40,6 +40,11 @@ class Log:
         self.flooded = True
         self._on_flood()
         return False
+
+    def note(self, text: str) -> None:
+        """Add a line of the lab's own."""
+        with self.path.open("a") as file:
+            file.write(f"\n[{text}]\n")
 
     def end(self) -> None:
         """Nothing more will come."""

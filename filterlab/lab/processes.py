@@ -15,12 +15,13 @@ import signal
 import subprocess
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from filterlab.lab.clock import NotInTime, wait_for
+from filterlab.lab.leftovers import end_marked, end_strangers
 from filterlab.lab.listeners import listening_ports
 from filterlab.lab.logs import LOG_LIMIT_BYTES, Log, LogWriter
 from filterlab.lab.programs import find_program, program_path
@@ -58,14 +59,21 @@ class Node(Protocol):
 
 
 class NotReady(Exception):  # noqa: N818 - the design's word
-    """A program did not become usable: which, what was waited for, its last words."""
+    """A program did not become usable: which, what was waited for, its last words.
 
-    def __init__(self, name: str, why: str, tail: Sequence[str]) -> None:
+    `own_fault` says that no network can be the reason: it is not there, its port is
+    taken, it floods its log, or it has crashed.
+    """
+
+    def __init__(
+        self, name: str, why: str, tail: Sequence[str], *, own_fault: bool = False
+    ) -> None:
         said = "".join(f"\n    | {line}" for line in tail)
         super().__init__(f"{name} {why}{said or ' (it said nothing)'}")
         self.name = name
         self.why = why
         self.tail = list(tail)
+        self.own_fault = own_fault
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +131,8 @@ class Process:
         self.ready = ready
         self.stop_signal = signal.SIGTERM
         self.wanted = False
+        self.obstinate = False  # it had to be killed
+        self._asked = False
         self.number = 0
         self._popen: subprocess.Popen[bytes] | None = None
         self._log: Log | None = None
@@ -133,11 +143,12 @@ class Process:
         """Start it; raises NotReady if it is not installed or its port is taken."""
         program = find_program(self.argv[0])
         if program is None:
-            raise NotReady(self.name, f"needs {self.argv[0]}, not installed here", [])
+            why = f"needs {self.argv[0]}, not installed here"
+            raise NotReady(self.name, why, [], own_fault=True)
         for protocol, port in wanted_ports(self.ready):
             if port in listening_ports(self.node.pid, protocol):
                 why = f"needs port {port}/{protocol}, in use on {self.node.name}"
-                raise NotReady(self.name, why, [])
+                raise NotReady(self.name, why, [], own_fault=True)
         self._log = Log(log_file, on_flood=self.kill)
         pipe = writer.listen(self._log)
         try:
@@ -197,7 +208,7 @@ class Process:
             raise NotReady(self.name, why, self.log_tail()) from None
         if self.exit_status is not None and not self.ready.met(self):
             why = f"{self.end_text()} before it was ready: waited for {self.ready}"
-            raise NotReady(self.name, why, self._last_words())
+            raise NotReady(self.name, why, self._last_words(), own_fault=self._crashed)
 
     def wait_end(self, within: float) -> bool:
         """Wait until it has ended; False if it still runs then."""
@@ -227,14 +238,23 @@ class Process:
             return f"was ended by {signal.Signals(-status).name}"
         return f"left with status {status}"
 
+    @property
+    def _crashed(self) -> bool:
+        flooded = self._log is not None and self._log.flooded
+        return flooded or (self.exit_status or 0) < 0
+
     def ask_to_stop(self) -> None:
         """Send its stop signal to it and all that stayed in its session's group."""
-        self.wanted = False
+        self.wanted, self._asked = False, True
         self._signal(self.stop_signal)
         self._signal(signal.SIGCONT)  # one that was suspended could not obey
 
     def kill(self) -> None:
-        """End it and its group outright."""
+        """End it and its group outright; its log says so if it had been asked."""
+        if self.alive and self._asked and self._log:
+            self.obstinate = True
+            name = signal.Signals(self.stop_signal).name
+            self._log.note(f"it did not end by {name}, and was killed")
         self._signal(signal.SIGKILL)
 
     def _signal(self, number: signal.Signals) -> None:
@@ -334,7 +354,14 @@ class Supervisor:
         for process in processes:
             process.kill()
         self._await_end(processes, _KILLED_SECONDS)
-        self._kill_stragglers({self._mark_of(process) for process in processes})
+        end_marked(_MARK, {self._mark_of(process) for process in processes})
+
+    def clear(self, nodes: Sequence[Node], known: Collection[int]) -> None:
+        """End what none of our programs is in these nodes, but for what was `known`.
+
+        That is what a program has left that scrubs its environment.
+        """
+        end_strangers([node.pid for node in nodes], known, _MARK, self._mark)
 
     def stop_all(self, grace_seconds: float = GRACE_SECONDS) -> None:
         """End every program of the run."""
@@ -364,22 +391,3 @@ class Supervisor:
         end = time.monotonic() + within
         for process in processes:
             process.wait_end(max(0.0, end - time.monotonic()))
-
-    @staticmethod
-    def _kill_stragglers(marks: set[str]) -> None:
-        for folder in Path("/proc").glob("[0-9]*"):
-            try:
-                variables = (folder / "environ").read_bytes().decode(errors="replace")
-            except OSError:  # it has ended, or is not ours to read
-                continue
-            for variable in variables.split("\0"):
-                key, _, value = variable.partition("=")
-                if key == _MARK and value in marks:
-                    _kill(int(folder.name))
-
-
-def _kill(pid: int) -> None:
-    try:
-        os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return

@@ -93,7 +93,9 @@ class Through:
             return broken(_last_line_says(str(deaths[0])))
         if not tool.processes:
             return result
-        return asking.after(Step("tunnel", None, 0.0, seconds), result)
+        killed = [p.name for p in tool.processes if p.obstinate]
+        detail = {"killed": killed} if killed else {}
+        return asking.after(Step("tunnel", None, 0.0, seconds, detail), result)
 
     def _addresses(self, role: str) -> list[str]:
         return self._plan.addresses(self._hosts[role].name)
@@ -198,10 +200,14 @@ class Through:
         return self._plan.addresses(self._plan.node_of[found[0]])[0] if found else ""
 
     def _failed(self, error: NotReady, seconds: float) -> ProbeResult:
-        """A client that could not connect is a result; any other part is the lab's."""
+        """A client that could not connect is a result; all else is no censorship.
+
+        No other part crosses an exchange to be ready, and no exchange makes a client
+        flood its log, crash, or miss its program.
+        """
         part = error.name.rpartition(" ")[2]
         facts = self._tool.file.parts.get(part)
-        if facts is None or facts.on != "client":
+        if error.own_fault or facts is None or facts.on != "client":
             return broken(_last_line_says(str(error)))
         step = Step("tunnel", TIMEOUT, 0.0, seconds, {"error": str(error)})
         return ProbeResult(steps=(step,), failure=TIMEOUT, seconds=seconds)

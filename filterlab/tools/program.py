@@ -49,7 +49,8 @@ def ask(
     """
     program = find_program(argv[0])
     if program is None:
-        raise NotReady(name, f"needs {argv[0]}, not installed here", [])
+        why = f"needs {argv[0]}, not installed here"
+        raise NotReady(name, why, [], own_fault=True)
     out = folder / f"{name.replace('/', '_')}.out"
     blocks = str(_MOST_BYTES // _BLOCK_BYTES)
     started = time.monotonic()

@@ -60,7 +60,7 @@ class RunningTool:
 
     def stop(self) -> None:
         """End all its programs, and lead the client's traffic as it was before."""
-        self._supervisor.stop(self.processes)
+        self._start.end()
         if self._put_back is not None:
             self._put_back()
             self._put_back = None
@@ -108,7 +108,7 @@ def start_servers(
         start.prepare(authority)
         start.parts("others")
     except BaseException:
-        supervisor.stop(start.processes)
+        start.end()
         raise
     return start
 
@@ -159,7 +159,7 @@ def _running(
         start.parts("client" if authority is None else "all")
         put_back = start.lead_in()
     except BaseException:
-        supervisor.stop(start.processes)
+        start.end()
         raise
     return RunningTool(
         start.label,

@@ -12,7 +12,7 @@ import os
 import shlex
 import sys
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
 from pathlib import Path
 from string import Template
@@ -20,6 +20,7 @@ from typing import Literal, Protocol
 
 import filterlab
 from filterlab.lab.authority import Authority
+from filterlab.lab.leftovers import inhabitants
 from filterlab.lab.processes import Node, NotReady, Process, Supervisor
 from filterlab.lab.readiness import (
     All,
@@ -78,6 +79,16 @@ class Start:
         }
         for role, host in hosts.items():
             self._variables |= _addresses(role, host)
+        self._settle(hosts.values())
+
+    def _settle(self, hosts: Iterable[Host]) -> None:
+        self._own = list(hosts)
+        self._known = inhabitants([host.pid for host in self._own])
+
+    def end(self) -> None:
+        """End all its programs, and whatever they have left on its hosts."""
+        self._supervisor.stop(self.processes)
+        self._supervisor.clear(self._own, self._known)
 
     def prepare(self, authority: Authority) -> None:
         """Make secrets, certificates, keys and files, in this order."""
@@ -140,6 +151,7 @@ class Start:
         other.label, other._within, other.processes = label, within, []
         other._hosts = {**self._hosts, "client": client}
         other._variables = {**self._variables, **_addresses("client", client)}
+        other._settle([client])
         return other
 
     def parts(self, of: Literal["all", "client", "others"] = "all") -> None:
