@@ -115,6 +115,10 @@ def _fields(attempt: Attempt) -> dict[str, Any]:
         "kbit_s": attempt.result.kbit_s,
         "seconds": round(attempt.result.seconds, 4),
         "began": attempt.result.began,
+        "status": attempt.result.status,
+        "location": attempt.result.location,
+        "title": attempt.result.title,
+        "answers": list(attempt.result.answers),
     }
 
 

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from filterlab.report.packets import in_words
 from filterlab.report.wire import Crossing, Wire, flow_of_decision, flow_of_endpoint
 
-FIRST, AROUND, LAST = 6, 5, 4  # rungs that are kept
+# Rungs that are kept; a flow that is often decided on is told by its first ones.
+FIRST, AROUND, LAST = 6, 4, 4
 # What the engine or the switch was busy with is no delay that tells anything.
 _DELAY_SECONDS = 0.02
 # What a probe left behind may still be under way when it has ended.
@@ -113,7 +115,7 @@ def _ladder(
     }
     began = entry.get("began") or crossings[0].nanoseconds / 1e9
     marks = [_decision_at(wire, crossing, by_frame) for crossing in crossings]
-    keep = _kept(len(crossings), [i for i, line in enumerate(marks) if line])
+    keep = _kept(crossings, [i for i, line in enumerate(marks) if line])
     rungs: list[Rung] = []
     before = -1
     for at in keep:
@@ -132,11 +134,14 @@ def _ladder(
     )
 
 
-def _kept(count: int, decided: Sequence[int]) -> list[int]:
+def _kept(crossings: Sequence[Crossing], decided: Sequence[int]) -> list[int]:
     """Which packets are shown."""
-    wanted = set(range(min(FIRST, count)))
-    wanted |= set(range(max(count - LAST, 0), count))
-    for place in decided[:3]:  # a flow that is decided on often is told by its first
+    count = len(crossings)
+    stopped = (i for i, one in enumerate(crossings) if one.left is None)
+    made = (i for i, one in enumerate(crossings) if one.came is None)
+    told = {*decided[:3], *islice(stopped, 1), *islice(made, 1)}
+    wanted = {*range(min(FIRST, count)), *range(max(count - LAST, 0), count)}
+    for place in told:
         wanted |= set(range(max(place - AROUND, 0), min(place + AROUND + 1, count)))
     return sorted(wanted)
 

@@ -94,7 +94,9 @@ class Shown:
     @property
     def did(self) -> str:
         """What the exchange did, in a sentence."""
-        return words.exchange_did(self.entry, self.decision)
+        packets = sum(one.count for one in self.ladders)
+        stopped = sum(one.stopped for one in self.ladders)
+        return words.exchange_did(self.entry, self.decision, packets, stopped)
 
     @property
     def found(self) -> str:
@@ -114,6 +116,8 @@ def environment() -> Environment:
     )
     made.filters["step_words"] = words.step_words
     made.filters["failure_words"] = words.failure_words
+    made.filters["because"] = words.because
+    made.filters["capital"] = words.capital
     made.globals.update(SIGNS=SIGNS, WORDS=WORDS)
     source, _, _ = PackageLoader("filterlab.report").get_source(made, "style.css")
     made.globals["style"] = Markup(source)  # a file of our own

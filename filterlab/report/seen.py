@@ -15,6 +15,7 @@ from filterlab.report.wire import Wire, flow_of_decision
 
 # Every recogniser is fed byte by byte: enough frames for a greeting in pieces.
 _MOST_FRAMES = 16
+_LONGEST = 200  # characters of a finding that is a whole payload
 _NOT_MINE, _UNDECIDED, _CONCLUDES = " not mine", " undecided after ", "; then "
 
 
@@ -23,7 +24,8 @@ class Sight:
     """What was found (with the bytes), and how many recognisers found nothing."""
 
     about: str
-    found: tuple[str, ...]
+    found: tuple[str, ...]  # what the rule asked for first
+    asked: bool  # whether any of it is what the rule asked for
     declined: int
     undecided: int
 
@@ -44,7 +46,7 @@ def sight(decision: Mapping[str, Any], wire: Wire | None) -> Sight | None:
         about, *lines = explain(feed, int(number))
     except LookupError:
         return None
-    return _sorted(about, lines)
+    return _sorted(about, lines, tuple(decision.get("finding", ())))
 
 
 def _only(feed: Feed, numbers: np.ndarray[Any, np.dtype[np.int64]]) -> Feed:
@@ -71,20 +73,26 @@ def _only(feed: Feed, numbers: np.ndarray[Any, np.dtype[np.int64]]) -> Feed:
     )
 
 
-def _sorted(about: str, lines: list[str]) -> Sight:
+def _sorted(about: str, lines: list[str], keys: tuple[str, ...]) -> Sight:
     """Those that found something with their bytes; the others are counted."""
-    found: list[str] = []
+    blocks: list[list[str]] = []
     declined = undecided = 0
     keeping = False
     for line in lines:
         if line.startswith("      "):  # bytes that belong to the line before
             if keeping:
-                found.append(line)
+                blocks[-1].append(line)
             continue
         waits = _UNDECIDED in line and _CONCLUDES not in line
         keeping = not waits and _NOT_MINE not in line
         undecided += waits
         declined += not waits and not keeping
         if keeping:
-            found.append(line)
-    return Sight(about, tuple(found), declined, undecided)
+            blocks.append([line[:_LONGEST] + ("…" if len(line) > _LONGEST else "")])
+
+    def asked(block: list[str]) -> bool:
+        return any(f" {key} = " in block[0] for key in keys)
+
+    blocks.sort(key=lambda block: not asked(block))
+    found = tuple(line for block in blocks for line in block)
+    return Sight(about, found, any(map(asked, blocks)), declined, undecided)

@@ -12,7 +12,7 @@ from typing import Any
 _STEPS = {
     "dns": "resolving the name",
     "socks": "asking the tool for a connection",
-    "tunnel": "opening the tool's tunnel",
+    "tunnel": "starting the tool",
     "tcp": "opening a TCP connection",
     "tls": "the TLS handshake",
     "quic": "the QUIC handshake",
@@ -73,30 +73,59 @@ def client_saw(entry: Mapping[str, Any]) -> str:
     well = [step_words(s["name"]) for s in steps if s["failure"] is None]
     failed = next((s for s in steps if s["failure"] is not None), None)
     said = f"{_listed(well)} went well" if well else ""
+    wrong = _wrong_address(entry)
     if failed is not None:
         after = f"{failed['seconds']:.1f} s"
         what = failure_words(failed["failure"])
         trouble = f"{step_words(failed['name'])} failed after {after}: {what}"
-        return _sentence(f"{said}; then {trouble}" if said else trouble)
+        return wrong + _sentence(f"{said}; then {trouble}" if said else trouble)
     if entry["outcome"] == "throttled":
         rates = f"{entry['kbit_s'] or 0:,.0f} kbit/s"
         control = entry["control"]["kbit_s"]
         beside = f", without a policy {control:,.0f}" if control else ""
         return _sentence(f"{said}, but slowly: {rates}{beside}")
     if entry["outcome"] in ("http-diff", "dns") and not entry["reached"]:
-        got = "another page than without a policy"
-        if entry["label"] == "redirected":
-            got = "a redirect to another page"
-        return _sentence(f"{said}; but what came was {got}")
+        return wrong + _sentence(f"{said}; but what came was {_other_page(entry)}")
     return _sentence(said or "nothing was tried")
 
 
-def exchange_did(entry: Mapping[str, Any], decision: Mapping[str, Any] | None) -> str:
-    """What the exchange did about it, and where it stands."""
+def _wrong_address(entry: Mapping[str, Any]) -> str:
+    """The addresses that a false answer gave, beside the right ones."""
+    got, right = entry.get("answers"), entry["control"].get("answers")
+    if entry["outcome"] != "dns" or not got or not right:
+        return ""
+    return (
+        f"The name resolved to {_listed(got)}; without a policy it resolves to"
+        f" {_listed(right)}. "
+    )
+
+
+def _other_page(entry: Mapping[str, Any]) -> str:
+    if entry.get("location"):
+        return f"a redirect to {entry['location']}"
+    title = entry.get("title")
+    named = f", which calls itself \u201c{title}\u201d" if title else ""
+    return f"another page than without a policy{named}"
+
+
+def exchange_did(
+    entry: Mapping[str, Any],
+    decision: Mapping[str, Any] | None,
+    packets: int = 0,
+    stopped: int = 0,
+) -> str:
+    """What the exchange did about it, and where it stands.
+
+    `packets` and `stopped` count what the captures have of the attempt.
+    """
     if decision is None:
         if entry["outcome"] == "ok":
             return "Nothing: no rule struck at this attempt."
-        return "Nothing that it wrote down."
+        if not packets:
+            return "Nothing: no packet of this attempt came to an exchange."
+        return (
+            f"It wrote down no decision; of {packets:,} packets it stopped {stopped:,}."
+        )
     action = _ACTIONS.get(str(decision["action"]), str(decision["action"]))
     place = f"The exchange {decision['exchange']} ({decision['policy']})"
     later = ""
@@ -105,6 +134,17 @@ def exchange_did(entry: Mapping[str, Any], decision: Mapping[str, Any] | None) -
     if entry["outcome"] == "ok":
         later = " That made no difference to this attempt."
     return f"{place} {action}.{later}"
+
+
+def because(decision: Mapping[str, Any]) -> str:
+    """What was found, as part of a sentence; nothing if nothing was asked for."""
+    found = [f"{key} = {value}" for key, value in decision["finding"].items()]
+    return f"found {', '.join(found)}" if found else ""
+
+
+def capital(text: str) -> str:
+    """A sentence's first letter large, and nothing else changed."""
+    return f"{text[:1].upper()}{text[1:]}"
 
 
 def finding_words(decision: Mapping[str, Any]) -> str:
@@ -122,4 +162,4 @@ def _listed(parts: Sequence[str]) -> str:
 
 
 def _sentence(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:]}."
+    return f"{capital(text)}."
