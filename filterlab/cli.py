@@ -21,7 +21,10 @@ from rich.table import Table
 from filterlab.bench import suite
 from filterlab.lab import doctor as examination
 from filterlab.lab.obstacle import Obstacle
+from filterlab.matrix import page as matrix_page
 from filterlab.matrix.command import matrix
+from filterlab.matrix.record import CELLS
+from filterlab.matrix.refusal import Refusal
 from filterlab.records.command import records
 from filterlab.replay import command as rerun
 from filterlab.report import explain as explanation
@@ -263,13 +266,17 @@ def explain(
 
 @app.command()
 def report(
-    folder: Annotated[Path, typer.Argument(help="The folder of a run.")],
+    folder: Annotated[Path, typer.Argument(help="The folder of a run or a matrix.")],
 ) -> None:
-    """Make the report of a finished run anew: report.html in its folder."""
+    """Make report.html of a finished run or of a matrix, anew, in its folder."""
     try:
-        print(write_report(folder))
+        of_matrix = (folder / CELLS).exists()
+        print(matrix_page.write_report(folder) if of_matrix else write_report(folder))
     except explanation.NoRun as none:
         print(f"filterlab: error: {none}", file=sys.stderr)
+        raise typer.Exit(2) from None
+    except Refusal as refusal:
+        print(refusal, file=sys.stderr)
         raise typer.Exit(2) from None
 
 

@@ -44,3 +44,5 @@ def test_a_wheel_has_all_content_and_the_whole_package(tmp_path: Path) -> None:
     assert shipped == content()
     modules = {p.relative_to(ROOT).as_posix() for p in ROOT.glob("filterlab/**/*.py")}
     assert modules <= set(names)
+    templates = ROOT.glob("filterlab/report/templates/*")
+    assert {p.relative_to(ROOT).as_posix() for p in templates} <= set(names)

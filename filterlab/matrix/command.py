@@ -48,6 +48,7 @@ from filterlab.matrix.finding import Finding
 from filterlab.matrix.junit import write_junit
 from filterlab.matrix.matrix import cells_of, labs, play, summarise
 from filterlab.matrix.options import Options
+from filterlab.matrix.page import write_report
 from filterlab.matrix.record import CELLS, read
 from filterlab.matrix.refusal import Refusal
 from filterlab.matrix.summary import Summary
@@ -146,6 +147,8 @@ def _play(chosen: Choice, options: Options, junit: Path | None, as_json: bool) -
         raise
     summary = summarise(chosen, options, jobs, findings, started)
     _tell(summary, junit, as_json)
+    if (options.out / CELLS).exists():
+        write_report(options.out)
     return summary.verdict.exit_status
 
 
