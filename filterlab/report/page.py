@@ -25,6 +25,7 @@ from filterlab.report.picture import timeline, ways
 from filterlab.report.rates import Chart, chart, curves
 from filterlab.report.rule import RuleLine, rule_lines
 from filterlab.report.seen import Sight, sight
+from filterlab.report.terminal import short
 from filterlab.report.wire import (
     Wire,
     flow_of_decision,
@@ -116,6 +117,7 @@ def environment() -> Environment:
     )
     made.filters["step_words"] = words.step_words
     made.filters["failure_words"] = words.failure_words
+    made.filters["short"] = short
     made.filters["because"] = words.because
     made.filters["capital"] = words.capital
     made.globals.update(SIGNS=SIGNS, WORDS=WORDS)

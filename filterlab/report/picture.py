@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 ROW, HEAD, LETTER = 30, 34, 8  # pixels; a letter is as wide as that at most
-_CLIENT_X, _GATE_X, _GATE_WIDTH, _END_X = 120, 290, 150, 540
+# From a client to an exchange, from there to a probe's name, and around a name.
+_NEAR, _FAR, _AROUND = 60, 76, 12
 TIME_WIDTH, TIME_LEFT, TIME_RIGHT = 960, 170, 20
 _LEAST_BAR = 3.0  # pixels; what takes no time must be seen as well
 FREE = "no exchange"
@@ -46,11 +47,19 @@ class Ways:
     gates: tuple[Gate, ...]
     height: int
     width: int
-    client_x: int = _CLIENT_X
-    gate_x: int = _GATE_X
-    gate_end: int = _GATE_X + _GATE_WIDTH
-    gate_width: int = _GATE_WIDTH
-    end_x: int = _END_X
+    client_x: int
+    gate_x: int
+    gate_width: int
+
+    @property
+    def gate_end(self) -> int:
+        """Where lines leave the exchanges."""
+        return self.gate_x + self.gate_width
+
+    @property
+    def end_x(self) -> int:
+        """Where the probes' names begin."""
+        return self.gate_end + _FAR
 
 
 def ways(cells: Sequence[Any], probes: Mapping[str, Mapping[str, Any]]) -> Ways:
@@ -72,8 +81,12 @@ def ways(cells: Sequence[Any], probes: Mapping[str, Mapping[str, Any]]) -> Ways:
         drawn.append(Way(y + ROW // 2, cell.client, cell.name, cell.kind, cell.label))
         gates[-1] = replace(gates[-1], height=gates[-1].height + ROW)
         y += ROW
-    longest = max((len(one.probe) + len(one.label) for one in drawn), default=0)
-    return Ways(tuple(drawn), tuple(gates), y + 8, _END_X + (longest + 5) * LETTER)
+    client_x = 2 * _AROUND + LETTER * max(len(one.client) for one in drawn)
+    gate_width = 2 * _AROUND + LETTER * max(len(one.name) for one in gates)
+    longest = LETTER * max(len(one.probe) + len(one.label) + 5 for one in drawn)
+    gate_x = client_x + _NEAR
+    width = gate_x + gate_width + _FAR + longest
+    return Ways(tuple(drawn), tuple(gates), y + 8, width, client_x, gate_x, gate_width)
 
 
 @dataclass(frozen=True, slots=True)

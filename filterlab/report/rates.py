@@ -95,6 +95,10 @@ class Chart:
     right: int = WIDTH - RIGHT
 
 
+def _tick(power: int) -> str:
+    return f"{10**power:,}" if power else "1 or less"
+
+
 def chart(drawn: Sequence[Curve]) -> Chart:
     """Curves with their scales."""
     highest = max(value for curve in drawn for value in curve.kbit_s)
@@ -118,6 +122,6 @@ def chart(drawn: Sequence[Curve]) -> Chart:
     step = max(1, round(longest / 6))
     return Chart(
         tuple(lines),
-        tuple((y(10.0**power), f"{10**power:,}") for power in powers),
+        tuple((y(10.0**power), _tick(power)) for power in powers),
         tuple((x(s), f"{s} s") for s in range(0, int(longest) + 1, step)),
     )
