@@ -28,7 +28,8 @@ def lacking(what: str) -> None:
     pytest.skip(what)
 
 
-@pytest.fixture(scope="session")
+# Not of the session: other tests hold that nothing has been left running.
+@pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """Debian's Chromium, driven by Playwright, in a namespace without a network."""
     program = find_program("chromium")
