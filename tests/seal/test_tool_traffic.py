@@ -17,12 +17,15 @@ from filterlab.lab.capture import Capture
 from filterlab.replay.story import Replay, Told
 from filterlab.scenario.content import tools
 from filterlab.scenario.policies import load_policy
+from filterlab.tools.running import RunningTool
 from filterlab.tools.tool import load_tool
 from tests.seal.country import WEB, Country
+from tests.seal.hellos import CLIENT_HELLO, RECORD_HEADER, client_hello
 
 Sealed = Callable[..., Any]
 TOOLS = tools()
 PAGES = 3
+PART = 20  # bytes; the tools' files tell DPYProxy so
 
 NAME = "tls.sni: cover.example"
 QUIC = "protocol: quic"
@@ -70,6 +73,9 @@ TRAFFIC: dict[str, dict[str, tuple[list[str], list[str]]]] = {
         "v2ray-vmess": ([ENCRYPTED], []),
         "vmess": ([ENCRYPTED], []),
     },
+    "ech": {
+        "ech-curl-cffi": (["tls.sni: public.example"], []),
+    },
     "cover": {
         "shadowtls": ([NAME], [ENCRYPTED]),
     },
@@ -106,11 +112,21 @@ def captured(names: list[str], folder: str, pages: int) -> list[str]:
         with Capture({name: interfaces}, Path(folder)) as capture:
             running = country.start(name)
             for _ in range(pages):
-                page = country.fetch(f"https://{WEB}/", running.via)
+                page = fetched(country, running)
                 said += [] if f"This is {WEB}" in page else [f"{name}: {page}"]
             running.stop()
             capture.stop()
     return said
+
+
+def fetched(country: Country, running: RunningTool) -> str:
+    """A page through the tool, or by it if it is the client itself."""
+    assert country.tool is not None
+    program = country.tool.enters.program
+    if program is None or program.fetch is None:
+        return country.fetch(f"https://{WEB}/", running.via)
+    said = running.ask(program.fetch, 20.0, url=f"https://{WEB}/", name=WEB)
+    return said.out.decode() + said.complaints
 
 
 @pytest.fixture
@@ -176,3 +192,29 @@ def test_one_fingerprint_tells_all_tls_of_sing_box(
         assert found
         prints |= {tuple(one.finding.items()) for one in found}
     assert len(prints) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "records", "segments"),
+    [
+        ("dpyproxy-record", True, False),
+        ("dpyproxy-segment", False, True),
+        ("dpyproxy-both", True, True),
+    ],
+)
+def test_dpyproxy_splits_the_hello_as_its_file_says(
+    name: str, records: bool, segments: bool, capture: Callable[..., list[Path]]
+) -> None:
+    (path,) = capture(name, pages=1)
+    hello = client_hello(path)
+    assert hello.kind == CLIENT_HELLO
+    assert sum(hello.records) > 10 * PART
+    assert (max(hello.records) <= PART) == records, hello
+    assert (len(hello.records) > 10) == records, hello
+    # Linux sends ten segments before the first answer (RFC 6928), and joins the rest.
+    assert (len(hello.segments) > 10) == segments, hello
+    if segments:
+        assert max(hello.segments[:10]) <= PART + RECORD_HEADER, hello
+    assert caught(path, f"tls.sni: {WEB}", CAREFUL)
+    blind = "tcp" if records else "segment"
+    assert not caught(path, f"tls.sni: {WEB}", blind)
