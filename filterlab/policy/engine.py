@@ -30,7 +30,7 @@ from filterlab.policy.effects import DropFrame, Effect, Forward, Settle, Side
 from filterlab.policy.ends import ends_of, is_from_server, is_second_syn
 from filterlab.policy.following import following_for
 from filterlab.policy.force import in_force, next_change, until
-from filterlab.policy.journal import logged, logged_again, noted
+from filterlab.policy.journal import Refusals, logged, logged_again, noted
 from filterlab.policy.position import inabilities
 from filterlab.policy.ready import ReadyRule, counts_parallel, make_ready, reading_plans
 from filterlab.policy.residual import Blocks
@@ -65,6 +65,7 @@ class Engine:
         stack = policy.stack
         pairs = counts_parallel(policy)
         self._table = FlowTable(stack.max_flows, stack.idle_seconds, pairs)
+        self._refusals = Refusals(policy.source)
         self._find, self._idle_seconds = self._table.find, stack.idle_seconds
         self._blocks = Blocks(policy)
         self._blocked = self._blocks.by_key  # empty while nobody is
@@ -200,8 +201,7 @@ class Engine:
         if packet.flags & (SYN | ACK) == SYN:
             flow.isn = packet.seq
         if not self._table.add(flow, now):
-            is_open = self._stack.when_full == "open"
-            return list(self._pass if is_open else self._stop)
+            return self._turn_away(flow, now)
         self.current = flow
         case = self._case(flow, packet, from_client, side)
         if self._blocked and (met := self._meet_block(case, now)) is not None:
@@ -215,6 +215,12 @@ class Engine:
         if self._following is not None and packet.protocol == TCP:
             self._following.note(packet, self._frames)
         return self._decide(judged, case, now)
+
+    def _turn_away(self, flow: Flow, now: float) -> list[Effect]:
+        if self._stack.when_full == "open" or not self._stop:
+            return list(self._pass)
+        told = self._refusals.told(flow, len(self._table), self._frames, now)
+        return [*self._stop, *told]
 
     def _case(self, flow: Flow, packet: Packet, from_client: bool, side: Side) -> Case:
         return Case(flow, packet, from_client, side, self._holds, self._chance)

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from filterlab.inspection.flow import Ends
 from filterlab.inspection.flow_table import Flow
 from filterlab.policy.actions import ACTIONS, note
 from filterlab.policy.effects import Effect, Log
 from filterlab.policy.residual import Block
-from filterlab.policy.rules import Record, Rule
+from filterlab.policy.rules import Record, Rule, Source
 from filterlab.policy.verdict import Decision, Verdict
+
+# A box that is full is flooded: what it says of that may not fill the memory as well.
+REFUSALS_REMEMBERED = 10_000
 
 
 def logged(
@@ -60,6 +64,35 @@ def noted(
             continue
         effects.append(logged(frame, rule, verdict, name, flow, why, seen, now))
     return effects
+
+
+class Refusals:
+    """Flows that a full table turns away: no rule is the reason, the box's size is."""
+
+    def __init__(self, source: Source) -> None:
+        self._source = str(source)
+        self._told: set[Ends] = set()
+
+    def told(self, flow: Flow, flows: int, frame: int, now: float) -> list[Effect]:
+        """A line for a flow that is dropped, the first time that it is."""
+        if flow.ends in self._told:
+            return []
+        if len(self._told) >= REFUSALS_REMEMBERED:
+            self._told.clear()
+        self._told.add(flow.ends)
+        finding = {"flows": str(flows)}
+        line = Decision(
+            time=now,
+            verdict=Verdict.BLOCK,
+            rule="table full",
+            source=self._source,
+            action="drop",
+            flow=flow.key,
+            finding=finding,
+            frame=frame,
+            bytes_seen=0,
+        )
+        return [Log(line)]
 
 
 def logged_again(frame: int, block: Block, flow: Flow, now: float) -> Log:

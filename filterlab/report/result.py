@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -61,8 +61,15 @@ class Result:
     @property
     def collateral(self) -> tuple[int, int]:
         """Innocent visits lost, of all innocent visits that an exchange filtered."""
-        innocent = [cell for cell in self.cells if cell.innocent]
-        return sum(cell.outcome.outcome != "ok" for cell in innocent), len(innocent)
+        return _lost_of(self.cells)
+
+    @property
+    def collateral_by_phase(self) -> dict[str, tuple[int, int]]:
+        """The same, of each phase by itself."""
+        return {
+            phase: _lost_of(cell for cell in self.cells if cell.phase == phase)
+            for phase in self.phases
+        }
 
     def detail_of(self, cell: Cell) -> str:
         """Where the evidence for a cell's outcome is: frame and finding."""
@@ -91,7 +98,10 @@ class Result:
             "probes": [entry for cell in self.cells for entry in cell.as_json()],
             "expectations": [check.as_json() for check in self.checks],
             "skipped": [one.as_json() for one in self.skipped],
-            "collateral": dict(zip(("lost", "innocent"), self.collateral, strict=True)),
+            "collateral": {
+                **_named(self.collateral),
+                "phases": {p: _named(n) for p, n in self.collateral_by_phase.items()},
+            },
             "faults": list(self.faults),
         }
 
@@ -99,3 +109,12 @@ class Result:
         """Write `result.json` into the run's folder."""
         text = json.dumps(self.as_json(), indent=1, ensure_ascii=False)
         (self.folder / "result.json").write_text(text + "\n")
+
+
+def _lost_of(cells: Iterable[Cell]) -> tuple[int, int]:
+    innocent = [cell for cell in cells if cell.innocent]
+    return sum(cell.outcome.outcome != "ok" for cell in innocent), len(innocent)
+
+
+def _named(lost_of: tuple[int, int]) -> dict[str, int]:
+    return dict(zip(("lost", "innocent"), lost_of, strict=True))

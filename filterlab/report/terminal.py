@@ -132,6 +132,10 @@ def _print_reasons(result: Result, console: Console) -> None:
     if innocent:
         console.print()
         console.print(f"collateral: {lost} of {innocent} innocent visits lost")
+        by_phase = result.collateral_by_phase.items()
+        parts = [f"{phase} {lost} of {of}" for phase, (lost, of) in by_phase if lost]
+        if len(parts) > 1:
+            console.print(Text(f"  {', '.join(parts)}", "dim"))
 
 
 def short(reason: str) -> str:

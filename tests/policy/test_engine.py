@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from filterlab.inspection.packet import dissect
-from filterlab.policy.effects import DropFrame, Effect, Forward, Limit, Settle
+from filterlab.policy.effects import DropFrame, Effect, Forward, Limit, Log, Settle
 from filterlab.policy.rules import (
     Allow,
     Drop,
@@ -301,7 +301,13 @@ def test_passes_over_wrong_checksums() -> None:
 def test_a_full_table(when_full: str, first: Effect) -> None:
     engine = box(max_flows=1, when_full=when_full, idle_seconds=5.0)
     engine.receive(Talk(1).syn(), 0.0, IN)
-    assert engine.receive(Talk(2).syn(), 4.0, IN) == [first]
+    refused = engine.receive(Talk(2).syn(), 4.0, IN)
+    assert refused[0] == first
+    # Whoever is turned away is told of, once: no rule would say why otherwise.
+    told = [effect.decision for effect in refused[1:] if isinstance(effect, Log)]
+    assert [line.rule for line in told] == ["table full"] * (when_full == "closed")
+    assert [line.finding for line in told] == [{"flows": "1"}] * len(told)
+    assert engine.receive(Talk(2).syn(), 4.5, IN) == [first]
     assert len(engine.receive(Talk(2).syn(), 9.0, IN)) == 2
     engine.expire(20.0)
     assert engine.flow_count == 0

@@ -59,6 +59,14 @@ def test_collateral_counts_the_innocent_only(tmp_path: Path) -> None:
     cells = [cell(outcome, innocent=True) for outcome in (OK, RESET, SLOW)]
     made = result(tmp_path, cells=(*cells, cell(RESET)))
     assert made.collateral == (2, 3)
+    by_phase = made.collateral_by_phase
+    assert list(by_phase) == list(made.phases)
+    assert tuple(map(sum, zip(*by_phase.values(), strict=True))) == (2, 3)
+    told = made.as_json()["collateral"]
+    assert (told["lost"], told["innocent"]) == (2, 3)
+    assert {
+        p: (n["lost"], n["innocent"]) for p, n in told["phases"].items()
+    } == by_phase
 
 
 def test_the_detail_names_frame_and_finding(tmp_path: Path) -> None:
