@@ -65,7 +65,7 @@ class Engine:
         stack = policy.stack
         pairs = counts_parallel(policy)
         self._table = FlowTable(stack.max_flows, stack.idle_seconds, pairs)
-        self._refusals = Refusals(policy.source)
+        self._refusals = Refusals(policy.source, policy.stack.max_flows)
         self._find, self._idle_seconds = self._table.find, stack.idle_seconds
         self._blocks = Blocks(policy)
         self._blocked = self._blocks.by_key  # empty while nobody is
@@ -219,8 +219,7 @@ class Engine:
     def _turn_away(self, flow: Flow, now: float) -> list[Effect]:
         if self._stack.when_full == "open" or not self._stop:
             return list(self._pass)
-        told = self._refusals.told(flow, len(self._table), self._frames, now)
-        return [*self._stop, *told]
+        return [*self._stop, *self._refusals.told(flow, self._frames, now)]
 
     def _case(self, flow: Flow, packet: Packet, from_client: bool, side: Side) -> Case:
         return Case(flow, packet, from_client, side, self._holds, self._chance)

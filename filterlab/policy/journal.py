@@ -69,18 +69,17 @@ def noted(
 class Refusals:
     """Flows that a full table turns away: no rule is the reason, the box's size is."""
 
-    def __init__(self, source: Source) -> None:
-        self._source = str(source)
+    def __init__(self, source: Source, most: int) -> None:
+        self._source, self._most = str(source), most
         self._told: set[Ends] = set()
 
-    def told(self, flow: Flow, flows: int, frame: int, now: float) -> list[Effect]:
+    def told(self, flow: Flow, frame: int, now: float) -> list[Effect]:
         """A line for a flow that is dropped, the first time that it is."""
         if flow.ends in self._told:
             return []
         if len(self._told) >= REFUSALS_REMEMBERED:
             self._told.clear()
         self._told.add(flow.ends)
-        finding = {"flows": str(flows)}
         line = Decision(
             time=now,
             verdict=Verdict.BLOCK,
@@ -88,7 +87,7 @@ class Refusals:
             source=self._source,
             action="drop",
             flow=flow.key,
-            finding=finding,
+            finding={"flows": str(self._most)},
             frame=frame,
             bytes_seen=0,
         )
