@@ -108,7 +108,6 @@ TRUTH: dict[str, frozenset[str]] = {
     "doh-dig": _TLS,
     "doh-dnspython": _TLS,
     "doh-kdig": _TLS,
-    "ech-curl-cffi": _TLS,
     "dot-dig": _TLS,
     "dot-dnspython": _TLS,
     "dot-kdig": _TLS,
