@@ -27,7 +27,7 @@ BANNED = frozenset(
     )
 )
 # Rooms of tests that are no room of the package.
-OTHER_ROOMS = frozenset(("controllers", "seal", "topologies"))
+OTHER_ROOMS = frozenset(("controllers", "docs", "seal", "topologies"))
 # Mininet must not be imported before a seal stands, os-ken before it is needed.
 LATE = frozenset(("mininet", "os_ken"))
 # mn copies every global of a --custom file over its own.

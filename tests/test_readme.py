@@ -31,7 +31,8 @@ def test_every_verb_exists() -> None:
     said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     verbs = set(re.findall(r"(?:\./lab|filterlab) ([a-z]+)", README)) - {"help"}
     assert {"run", "test", "check", "explain", "map"} <= verbs
-    for verb in verbs:
+    lab = re.findall(r"^([a-z]+)\)$", (ROOT / "lab").read_text(), re.MULTILINE)
+    for verb in verbs - set(lab):
         assert re.search(rf"\b{verb}\b", said), verb
 
 
