@@ -46,6 +46,7 @@ class Ladder:
     count: int
     stopped: int
     made: int
+    turned: bool = False  # a redirected flow goes on under other addresses
 
 
 def ladders(
@@ -131,6 +132,7 @@ def _ladder(
         len(crossings),
         sum(one.left is None for one in crossings),
         sum(one.came is None for one in crossings),
+        any(line["action"] == "redirect" for line in decisions),
     )
 
 

@@ -25,6 +25,9 @@ _HANDSHAKE = 22
 _START_LINE = re.compile(rb"[A-Z]{3,8} \S+ HTTP/1|HTTP/1\.[01] \d{3}")
 # Long header: form and fixed bit (RFC 9000, 17.2), the type in the next two.
 _LONG, _QUIC_TYPES = 0xC0, ("Initial", "0-RTT", "Handshake", "Retry")
+# IANA, ICMP Type Numbers; of IPv6, RFC 4443
+_ICMP = {0: "echo reply", 3: "unreachable", 8: "echo request", 11: "time exceeded"}
+_ICMPV6 = {1: "unreachable", 3: "time exceeded", 128: "echo request", 129: "echo reply"}
 _VERSIONS = (1, 0x6B3343CF)  # RFC 9000, 15; RFC 9369, 3.1
 
 
@@ -52,7 +55,9 @@ def _transport(packet: Packet) -> str:
     if packet.protocol == UDP:
         return f"{_datagram(packet, data)}, {_bytes(data)}"
     if packet.protocol in (ICMP, ICMPV6):
-        return f"ICMP type {packet.icmp_type}"
+        kind = packet.icmp_type or 0
+        known = _ICMP if packet.protocol == ICMP else _ICMPV6
+        return f"ICMP {known.get(kind, f'type {kind}')}"
     return f"IP protocol {packet.protocol}, {_bytes(data)}"
 
 

@@ -43,7 +43,7 @@ _ACTIONS = {
     "allow": "let it through",
     "drop": "threw its packets away, without a word to either end",
     "reset": "cut the connection with a reset (RST) that pretends to come from an end",
-    "inject_dns": "answered the question itself, with an address of its own choosing",
+    "inject_dns": "answered the question itself, in the resolver's name",
     "inject_http": "answered the request itself, in the server's name",
     "throttle": "let it through at no more than a limited rate",
     "shutdown": "forwarded nothing at all",

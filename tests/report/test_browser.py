@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from filterlab.matrix.finding import Word
+from filterlab.matrix.page import write_report as write_matrix_report
+from filterlab.matrix.record import CELLS
 from filterlab.report.page import write_report
+from tests.matrix.cells import cell, finding
 from tests.report.folder import INJECTED, write_folder
 
 WIDTHS = {"phone": 360, "desk": 1440}
@@ -68,12 +73,25 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_report(write_folder(folder, faults=("a switch died",)))
 
 
+@pytest.fixture(scope="module")
+def matrix(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The report of a matrix of one tool and many policies, which is wide."""
+    folder = tmp_path_factory.mktemp("matrix")
+    tries = [
+        finding(word, cell=cell(policy=f"a-policy-{number}"), number=1)
+        for number, word in enumerate([*Word, *Word])
+    ]
+    lines = [json.dumps(one.as_json()) + "\n" for one in tries]
+    (folder / CELLS).write_text("".join(lines))
+    return write_matrix_report(folder)
+
+
 @pytest.fixture
 def visit(browser: Any, report: Path) -> Iterator[Open]:
-    """Open the report; whatever is wrong with it by then fails the test."""
+    """Open a report; whatever is wrong with it by then fails the test."""
     contexts, troubles = [], []
 
-    def open_(width: int = 1440, **options: Any) -> Any:
+    def open_(width: int = 1440, file: Path = report, **options: Any) -> Any:
         context = browser.new_context(
             viewport={"width": width, "height": 900}, **options
         )
@@ -83,16 +101,18 @@ def visit(browser: Any, report: Path) -> Iterator[Open]:
         page.on("pageerror", lambda error: troubles.append(str(error)))
         page.on("dialog", lambda dialog: troubles.append(dialog.message))
         page.on("request", lambda one: asked.append(one.url))
-        page.goto(report.as_uri())
+        opened.add(file.as_uri())
+        page.goto(file.as_uri())
         return page
 
     asked: list[str] = []
+    opened: set[str] = set()
     yield open_
     for context in contexts:
         context.close()
     assert not troubles
     assert {url.partition(":")[0] for url in asked} <= {"file", "data"}
-    assert {url for url in asked if url.startswith("file:")} == {report.as_uri()}
+    assert {url for url in asked if url.startswith("file:")} == opened
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -109,6 +129,25 @@ def test_every_part_can_be_reached_and_read(
     inner, outer = page.evaluate(OVERFLOW)
     assert inner <= outer  # what is wide scrolls in a box of its own
     assert page.get_by_text("decided here: list").is_visible()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", WIDTHS.values(), ids=WIDTHS)
+def test_a_heat_map_can_be_reached_and_read(
+    visit: Open, matrix: Path, width: int, scheme: str
+) -> None:
+    page = visit(width, matrix, color_scheme=scheme)
+    heat = page.get_by_role("region", name="Heat map")
+    for word in Word:
+        last = heat.get_by_text(word.value).last
+        last.scroll_into_view_if_needed()
+        assert last.is_visible()
+    inner, outer = page.evaluate(OVERFLOW)
+    assert inner <= outer
+    found = page.evaluate(CONTRASTS)
+    assert not [who for ratio, who in found if ratio < LEAST_CONTRAST]
+    page.locator("td a").first.press("Enter")
+    page.wait_for_function("document.getElementById('cell-1').open")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

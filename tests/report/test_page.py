@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -129,6 +130,18 @@ def test_a_lab_that_failed_is_no_censorship(tmp_path: Path) -> None:
     assert "The lab itself failed" in text
     assert "a switch died" in text
     assert "of 1 nothing can be told" in text
+
+
+def test_what_a_log_holds_is_a_table(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path)
+    path = folder / "result.json"
+    result = json.loads(path.read_text())
+    row = {"probe": "news", "seen": "site", "names": ["a.example", "b.example"]}
+    result["exposure"] = [row | {"protocol": None, "bytes_up": 12_345}]
+    path.write_text(json.dumps(result))
+    text = Reader(render(folder)).text
+    assert "probe seen names protocol bytes up" in text
+    assert "news site a.example, b.example 12,345" in text
 
 
 def test_without_setting_and_captures_there_is_a_report_still(tmp_path: Path) -> None:
