@@ -47,7 +47,7 @@ def play_cells(order: Mapping[str, Any]) -> int:
     """Play one lab; what its tools came to is then in its folder."""
     folder = Path(order["folder"])
     for own in sorted((folder / "tools").glob("*.yaml")):
-        shelf.put(own)
+        shelf.put(own, json.loads(own.with_suffix(".json").read_text()))
     plan = make_plan(folder / SCENARIO)
     narrator = Narrator(Console(stderr=True, highlight=False))
     result = CellRun(order, plan, narrator).play()

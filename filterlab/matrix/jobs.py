@@ -16,6 +16,7 @@ import os
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from string import Template
 from typing import Any
 
 from filterlab.lab.programs import find_program
@@ -113,7 +114,10 @@ def order(table: Table, job: Job, seconds: float) -> dict[str, Any]:
     seed = table.seed + job.number - 1
     files = {f"policies/{name}": text for name, text in job.censor.files.items()}
     own = table.tool_files or {}
-    files |= {f"tools/{tool}.yaml": own[tool] for tool in job.tools if tool in own}
+    for name in (name for name in job.tools if name in own):
+        files[f"tools/{name}.yaml"] = own[name]
+        # What its file says of `${here}` is about the folder that it was read from.
+        files[f"tools/{name}.json"] = json.dumps(dict(table.tools[name].given))
     return {
         "edition": edition(),
         "name": job.name,
@@ -133,10 +137,12 @@ def key(table: Table, job: Job, tool: str) -> str:
     Of a tool's programs it holds where they are, how large, and how old: a new build
     is another tool.
     """
-    file = table.tools[tool].file
+    file, given = table.tools[tool].file, table.tools[tool].given
     named = [need.program for need in file.needs]
     named += [shlex.split(part.start)[0] for part in file.parts.values()]
-    found = [_program(name) for name in dict.fromkeys(named)]
+    found = [
+        _program(Template(name).safe_substitute(given)) for name in dict.fromkeys(named)
+    ]
     parts = [
         edition(),
         job.setting.text,

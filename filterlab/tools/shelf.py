@@ -10,12 +10,15 @@ from filterlab.scenario import content
 from filterlab.tools.tool import Tool, load_tool
 
 # Tools of the user's own, for this process: they come before shipped ones.
-_own: dict[str, Path] = {}
+_own: dict[str, tuple[Path, Mapping[str, str]]] = {}
 
 
-def put(path: Path) -> str:
-    """Put a tool of the user's own on the shelf of this process; its name there."""
-    _own[path.stem] = path
+def put(path: Path, given: Mapping[str, str] | None = None) -> str:
+    """Put a tool of the user's own on the shelf of this process; its name there.
+
+    `given` are variables that come from elsewhere: where its file really lies.
+    """
+    _own[path.stem] = path, given or {}
     _read.cache_clear()
     return path.stem
 
@@ -34,9 +37,10 @@ class Shelf(Mapping[str, Tool]):
 
 
 def _files() -> dict[str, Path]:
-    return content.tools() | _own
+    return content.tools() | {name: path for name, (path, _) in _own.items()}
 
 
 @cache
 def _read(name: str) -> Tool:
-    return load_tool(_files()[name])
+    _, given = _own.get(name, (None, None))
+    return load_tool(_files()[name], given=given)

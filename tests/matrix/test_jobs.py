@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from filterlab.matrix.choice import choose
-from filterlab.matrix.jobs import Table, cut, key
+from filterlab.matrix.jobs import Table, cut, key, order
 from filterlab.matrix.script import censor
 from tests.matrix.test_choice import OWN
 
@@ -93,3 +94,21 @@ def test_an_edited_policy_is_another_policy(table: Table, tmp_path: Path) -> Non
     path.write_text(path.read_text().replace("0.25", "0.5"))
     edited = replace(job, censor=censor(path))
     assert key(table, edited, job.tools[0]) != before
+
+
+def test_a_program_beside_a_tools_own_file_is_part_of_what_a_try_depends_on(
+    tmp_path: Path,
+) -> None:
+    text = OWN.replace("{on: server, start: cat", "{on: server, start: '${here}/far'")
+    assert text != OWN
+    (tmp_path / "mine.yaml").write_text(text % "cat")
+    program = tmp_path / "far"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    table = choose("", "open", own_tools=[tmp_path / "mine.yaml"]).table
+    (job,) = cut(table, 1)
+    before = key(table, job, "mine")
+    told = json.loads(order(table, job, 1.0)["files"]["tools/mine.json"])
+    assert told == {"here": str(tmp_path)}
+    program.write_text("#!/bin/sh\nexec something else\n")
+    assert key(table, job, "mine") != before

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
@@ -154,6 +155,21 @@ def test_bad_tools_are_told_and_the_others_go_on(
     assert "status 1" in why["leaves-early"]
     assert "flooded its log" in why["floods"]
     wait_for("the end of all", lambda: not one.alive(), WITHIN_SECONDS)
+
+
+def test_a_tools_own_program_lies_beside_its_file(
+    matrix: Callable[..., Matrix], tmp_path: Path
+) -> None:
+    shipped = (ROOT / "scenarios" / "tools" / "shadowsocks.yaml").read_text()
+    theirs = "start: ss-server -c server.json"
+    assert theirs in shipped
+    mine = shipped.replace(theirs, 'start: "${here}/far -c server.json"')
+    (tmp_path / "mine.yaml").write_text(mine)
+    found = shutil.which("ss-server")
+    assert found is not None
+    shutil.copy(found, tmp_path / "far")
+    words = ["--tool", "mine.yaml", "--policies", GFW, "--json"]
+    assert matrix(*words).words() == {f"matrix::mine::{GFW}": "works"}
 
 
 def test_a_cell_that_takes_too_long_is_ended(
