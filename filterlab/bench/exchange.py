@@ -7,6 +7,7 @@ import pickle
 from pathlib import Path
 
 from filterlab.lab.network import Network
+from filterlab.policy.rules import Policy
 from filterlab.runner.controller import (
     CONTROLLER_PORT,
     Controller,
@@ -50,7 +51,10 @@ class OneExchange:
     def pass_everything(self, yes: bool) -> None:
         """Put the policy without rules in force, or the one that inspects TLS."""
         name = "open" if yes else POLICY
-        policy = load_policy(content.policies()[name])
+        self.put(load_policy(content.policies()[name]), name)
+
+    def put(self, policy: Policy, name: str) -> None:
+        """Put a policy in force, under a name of its own."""
         file = self._folder / f"{name}.pickle"
         file.write_bytes(pickle.dumps(policy))
         self.controller.set_policies({self.network.exchanges[0]: file})

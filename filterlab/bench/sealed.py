@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from filterlab.bench import goodput, load
+from filterlab.bench import goodput, load, records
 from filterlab.bench.country import one_round
 from filterlab.bench.exchange import OneExchange
 
@@ -52,6 +52,7 @@ _ROUNDS: dict[str, Callable[[Path], dict[str, Any]]] = {
     "goodput": bulk,
     "connections": connections,
     "memory": memory,
+    "records": records.sealed,
 }
 
 

@@ -31,6 +31,7 @@ class Benchmark(StrEnum):
     CONNECTIONS = "connections"  # new connections a second, and their latency
     MEMORY = "memory"  # of the controller, with many open flows
     MATRIX = "matrix"  # cells a minute, and what a cell takes
+    RECORDS = "records"  # written while filtering, and asked among ten million
     REPLAY = "replay"  # frames of a capture, without a network
 
 
@@ -129,6 +130,40 @@ def _memory(rounds: int) -> list[Figure]:
     ]
 
 
+def _records(rounds: int) -> list[Figure]:
+    found = _rounds(Benchmark.RECORDS, rounds)
+    ratio = tuple(r["recorded_mbit_s"] / r["plain_mbit_s"] for r in found)
+    with tempfile.TemporaryDirectory(prefix="filterlab-bench-") as name:
+        print("records: ten million rows, some minutes", file=sys.stderr)
+        answer = Path(name) / "answer.json"
+        command = [sys.executable, "-m", "filterlab.bench.records", name, str(answer)]
+        subprocess.run(command, check=True)
+        asked = json.loads(answer.read_text())
+
+    def column(key: str) -> tuple[float, ...]:
+        return tuple(r[key] for r in found)
+
+    return [
+        Figure("bulk TCP, recorded / not recorded", "", ratio, ">= 0.95"),
+        Figure(
+            "new TLS connections, inspected and recorded",
+            "1/s",
+            column("connections_per_second"),
+        ),
+        Figure(
+            "rows written meanwhile, pauses and all", "1/s", column("rows_per_second")
+        ),
+        Figure(
+            "address, port and time among ten million rows",
+            "ms",
+            (asked["lookup_ms"],),
+            "<= 10",
+        ),
+        Figure("the same, the slowest of 200", "ms", (asked["slowest_ms"],)),
+        Figure("file, a row", "B", (asked["row_bytes"],)),
+    ]
+
+
 def _replay(rounds: int) -> list[Figure]:
     found: list[dict[str, float]] = []
     with tempfile.TemporaryDirectory(prefix="filterlab-bench-") as name:
@@ -165,5 +200,6 @@ _MEASURES: dict[Benchmark, Callable[[int], list[Figure]]] = {
     Benchmark.CONNECTIONS: _connections,
     Benchmark.MEMORY: _memory,
     Benchmark.MATRIX: _matrix,
+    Benchmark.RECORDS: _records,
     Benchmark.REPLAY: _replay,
 }

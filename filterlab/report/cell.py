@@ -9,6 +9,7 @@ from typing import Any
 from filterlab.probes.interval import wilson
 from filterlab.probes.outcome import Outcome
 from filterlab.probes.result import ProbeResult
+from filterlab.report.exposure import Exposure
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,7 @@ class Cell:
     control: Attempt
     strategy: str | None = None
     exposed: bool = False  # the prober had confirmed its server by the phase's end
+    exposure: Exposure | None = None  # what a log holds of it, if anybody asked
 
     @property
     def typical(self) -> Attempt:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from filterlab.report.cell import Cell
-from filterlab.scenario.schema import Expectation, Scenario
+from filterlab.scenario.schema import SEEN, Expectation, Scenario
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ def _verdict(expectation: Expectation, cell: Cell | None) -> tuple[bool | None, 
             a for a in cell.attempts if a.outcome.outcome in ("down", "unknown")
         )
         return None, troubled.outcome.why
-    for wish in (_reaches, _outcome, _rate, _speed, _slower, _rule):
+    for wish in (_reaches, _outcome, _rate, _speed, _slower, _rule, _exposes):
         failed = wish(expectation, cell)
         if failed is not None:
             return False, failed
@@ -135,6 +135,16 @@ def _counts(expectation: Expectation, outcome: Any) -> bool:
     if expectation.outcome is not None:
         return bool(outcome.matches(expectation.outcome))
     return bool(outcome.reached == (expectation.reaches is not False))
+
+
+def _exposes(expectation: Expectation, cell: Cell) -> str | None:
+    wanted, found = expectation.exposes, cell.exposure
+    if wanted is None or (found is not None and found.seen == wanted):
+        return None
+    if found is None:
+        return f"expected {SEEN[wanted]} in a log, and no capture could tell"
+    names = f" ({', '.join(found.names)})" if found.names else ""
+    return f"expected {SEEN[wanted]} in a log, got {SEEN[found.seen]}{names}"
 
 
 def _speed(expectation: Expectation, cell: Cell) -> str | None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from filterlab.report.cell import Cell
 from filterlab.report.expectations import Check
+from filterlab.report.exposure import Exposure
 from filterlab.report.skipped import Skipped
 
 
@@ -71,6 +72,11 @@ class Result:
             for phase in self.phases
         }
 
+    @property
+    def exposure(self) -> list[Exposure]:
+        """What a log holds of each probe, where somebody asked."""
+        return [cell.exposure for cell in self.cells if cell.exposure is not None]
+
     def detail_of(self, cell: Cell) -> str:
         """Where the evidence for a cell's outcome is: frame and finding."""
         for index in cell.outcome.decisions:
@@ -103,6 +109,7 @@ class Result:
                 "phases": {p: _named(n) for p, n in self.collateral_by_phase.items()},
             },
             "faults": list(self.faults),
+            "exposure": [row.as_json() for row in self.exposure],
         }
 
     def write(self) -> None:

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from filterlab.report.cell import Cell
+from filterlab.report.exposure import exposure_table
 from filterlab.report.result import Result, Verdict
 
 _STYLES = {
@@ -72,6 +73,9 @@ def print_result(result: Result, console: Console) -> None:
     console.print()
     console.print(_table(result.cells, result.phases))
     _print_reasons(result, console)
+    if rows := result.exposure:
+        console.print()
+        console.print(exposure_table(rows, result.phases))
     _print_unmet(result, console)
     console.print()
     for one in result.skipped:

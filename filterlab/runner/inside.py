@@ -11,6 +11,7 @@ import sys
 import time
 import traceback
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ from rich.console import Console
 from filterlab.captures.annotate import annotate
 from filterlab.lab.obstacle import Obstacle
 from filterlab.records.command import FILE_NAME
+from filterlab.replay.story import NoCapture
+from filterlab.report.cell import Cell
 from filterlab.report.expectations import check_all
 from filterlab.report.junit import write_junit
 from filterlab.report.ooni import write_measurements
@@ -26,6 +29,7 @@ from filterlab.report.page import write_report
 from filterlab.report.result import Result, Verdict
 from filterlab.report.terminal import Narrator, print_result
 from filterlab.runner.bookkeeping import UNWRITTEN
+from filterlab.runner.exposure import exposures, wants_exposure
 from filterlab.runner.performance import Performance
 from filterlab.runner.plan import Plan, make_plan
 from filterlab.runner.setting import write_setting
@@ -100,8 +104,10 @@ class Evening:
         performance, plan = self._performance, self._plan
         decisions = self._annotated(performance.decided.read())
         order = {planned.name: n for n, planned in enumerate(plan.probes)}
-        cells = sorted(
-            performance.with_exposure(decisions), key=lambda cell: order[cell.probe]
+        cells = self._with_logs(
+            sorted(
+                performance.with_exposure(decisions), key=lambda cell: order[cell.probe]
+            )
         )
         self._seconds |= {"up": self._stage.seconds_up, **performance.seconds}
         return Result(
@@ -121,6 +127,22 @@ class Evening:
             folder=self._folder,
             evidence=self._evidence(),
         )
+
+    def _with_logs(self, cells: list[Cell]) -> list[Cell]:
+        """The cells, each with what a log holds of it, if the scenario asks."""
+        if not wants_exposure(self._plan.scenario) or self._stage.captured is None:
+            return cells
+        try:
+            timeline = self._performance.timeline
+            rows = exposures(self._plan, cells, timeline, self._captures())
+        except NoCapture as error:
+            self._faults.append(str(error))
+            return cells
+        by_place = {(row.probe, row.phase): row for row in rows}
+        return [
+            replace(cell, exposure=by_place.get((cell.probe, cell.phase)))
+            for cell in cells
+        ]
 
     def _annotated(self, decisions: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Comment the captures, and note in each decision which frame it fell on."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from filterlab.probes.outcome import Outcome
 from filterlab.report.cell import Cell
 from filterlab.report.expectations import check_all, expected, sentence
+from filterlab.report.exposure import Exposure
 from filterlab.scenario.schema import Expectation, Scenario
 from filterlab.scenario.timeline import Phase
 from tests.report.evening import DOWN, OK, RESET, SLOW, UNKNOWN, attempt, cell
@@ -111,3 +113,17 @@ def test_an_expectation_is_one_check_for_each_of_its_phases() -> None:
     assert set(checks[0].as_json()) == {
         *("text", "source", "probe", "phase", "met", "why")
     }
+
+
+def test_what_a_log_holds_is_held_against_what_was_expected() -> None:
+    row = Exposure("news", "open", "cover", ("cover.example",), (), "tls", 1, 2)
+    seen = replace(cell(OK), exposure=row)
+    for wish, met in (("cover", True), ("site", False)):
+        (check,) = check_all(scenario(exposes=wish), [seen])
+        assert check.met is met
+    assert "expected the site's name in a log, got a cover name (cover.example)" in (
+        check.why
+    )
+    (check,) = check_all(scenario(exposes="cover"), [cell(OK)])
+    assert check.met is False
+    assert "no capture could tell" in check.why
