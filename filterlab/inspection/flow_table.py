@@ -28,6 +28,7 @@ class Flow:
     """What is known of one flow; `watch` is None when there is nothing to look for."""
 
     __slots__ = (
+        "admitted",
         "block_told",
         "client_inside",
         "each_message",
@@ -61,6 +62,7 @@ class Flow:
         self.each_message = False  # every datagram is decided on its own
         self.parallel = 0  # flows of these two hosts when it began; 0: not counted
         self.of_client = 0  # and of its client
+        self.admitted = False  # its client had been let in when it began
         self.place: Place | None = None  # where a box that tracks believes it is
         self.passed: frozenset[int] = frozenset()  # true rules that do not strike it
         self.treatment: Any = None  # what each further packet meets; the policy's

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from filterlab.lab import dns, mailbox, web
+from filterlab.lab import dns, mailbox, portal, web
 from filterlab.lab.authority import Authority, Certificate
 from filterlab.lab.endpoint import Socket, answers
 from filterlab.lab.processes import READY_SECONDS, Node, Process, Supervisor
@@ -22,7 +22,8 @@ IPERF = "iperf"
 IPERF_PORT = 5201  # iperf3's own default
 SMTP = "smtp"
 SMTP_PORT = 25  # RFC 5321 section 4.5.4.2
-SPEAKS = web.WEB | dns.DNS | {IPERF, SMTP}
+PORTAL = "portal"
+SPEAKS = web.WEB | dns.DNS | {IPERF, SMTP, PORTAL}
 PROGRAMS = {"caddy": web.WEB, "unbound": dns.DNS, "iperf3": frozenset({IPERF})}
 
 
@@ -152,6 +153,11 @@ def _resolvers(specs: Sequence[ServiceSpec]) -> dict[str, list[str]]:
     return resolvers
 
 
+def _own_program(file: str, name: str, port: int) -> list[str]:
+    # -I: no user's Python settings reach it
+    return [sys.executable, "-I", file, name, str(port)]
+
+
 class _Starter:
     """Starts one service after the other, without waiting."""
 
@@ -184,15 +190,12 @@ class _Starter:
             self._run(service, command, [Socket(IPERF, "tcp", port)])
         if SMTP in spec.speaks:
             port = spec.ports.get(SMTP, SMTP_PORT)
-            # -I: no user's Python settings reach it
-            command = [
-                sys.executable,
-                "-I",
-                str(mailbox.__file__),
-                spec.name,
-                str(port),
-            ]
+            command = _own_program(mailbox.__file__, spec.name, port)
             self._run(service, command, [Socket(SMTP, "tcp", port)])
+        if PORTAL in spec.speaks:
+            port = spec.ports.get(PORTAL, web.HTTP_PORT)
+            command = _own_program(portal.__file__, spec.name, port)
+            self._run(service, command, [Socket("http", "tcp", port)])
         return service
 
     def _web(self, service: Service, certificate: Certificate, objects: Path) -> None:

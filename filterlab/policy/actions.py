@@ -15,6 +15,7 @@ from filterlab.inspection.flow import PROTOCOL_NAMES, TCP
 from filterlab.inspection.flow_table import Flow
 from filterlab.inspection.packet import ACK, RST, SYN, Packet
 from filterlab.policy import effects as wire
+from filterlab.policy.admission import Admit
 from filterlab.policy.answers import dns_answer, http_response
 from filterlab.policy.case import Case, block, let_pass
 from filterlab.policy.effects import Effect, Inject, Limit, Side
@@ -285,6 +286,7 @@ ACTIONS: dict[type, tuple[str, Verdict, CarryOut]] = {
     Freeze: ("freeze", Verdict.BLOCK, _freeze),
     Delay: ("delay", Verdict.THROTTLE, _delay),
     Redirect: ("redirect", Verdict.BLOCK, _redirect),
+    Admit: ("admit", Verdict.UNDECIDED, _nothing_more),
     Record: ("record", Verdict.UNDECIDED, _nothing_more),
     Probe: ("probe", Verdict.PROBE, _nothing_more),
 }

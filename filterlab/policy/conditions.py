@@ -75,6 +75,7 @@ _PACKET_FIELDS: dict[str, _Read] = {
     "udp.dstport": lambda flow: _port(flow, (UDP,)),
     "flow.parallel": lambda flow: (flow.parallel,),
     "flow.of_client": lambda flow: (flow.of_client,),
+    "client.admitted": lambda flow: ("yes" if flow.admitted else "no",),
     "port": lambda flow: _port(flow, (TCP, UDP)),
     "port.client": _client_port,
 }

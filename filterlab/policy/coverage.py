@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from filterlab.inspection.catalogue import DETAILS, RECOGNISERS
 from filterlab.inspection.fields import FIELDS
 from filterlab.inspection.flow import PROTOCOL_NAMES, TCP, UDP
+from filterlab.policy.admission import Admit
 from filterlab.policy.conditions import ANY_RECOGNISER, QUIC, cannot_say
 from filterlab.policy.matching import ROOT, matches_name, matches_text
 from filterlab.policy.rules import (
@@ -78,7 +79,7 @@ def transports_of_action(rule: Rule) -> Transports:
 def takes_all_of(earlier: Rule, later: Rule, stack: StackModel) -> bool:
     """Whether nothing is left for a rule because an earlier one takes it first."""
     # Rules that let others go on, or are in force at times, take nothing away.
-    if not earlier.always or isinstance(earlier.then, Record | HandOver):
+    if not earlier.always or isinstance(earlier.then, Record | HandOver | Admit):
         return False
     flows = transports_of(later.when, stack) & transports_of_action(later)
     if not flows <= transports_of_action(earlier):

@@ -24,6 +24,7 @@ from filterlab.inspection.plan import Plan
 from filterlab.inspection.tracking import Place, Step
 from filterlab.inspection.watch import Watch
 from filterlab.policy.actions import ACTIONS, CarryOut, counts_down, end_here
+from filterlab.policy.admission import Admissions
 from filterlab.policy.blocking import expose, meet, strike_residually
 from filterlab.policy.case import Case, let_pass
 from filterlab.policy.effects import DropFrame, Effect, Forward, Settle, Side
@@ -75,6 +76,7 @@ class Engine:
         self._hours = tuple(r.hours for r in policy.rules if r.hours is not None)
         self._aside: list[ReadyRule] = []  # struck by this frame without ending it
         self._keeps_records = policy.records is not None
+        self._admitted = Admissions()
         self._frames = 0
         # What had been read of the flow that was decided last; a replay tells it.
         self.concluded: Watch | None = None
@@ -194,6 +196,7 @@ class Engine:
         inside = (side is Side.INSIDE) is from_client
         flow = Flow(ends_of(packet, from_client), now, inside)
         flow.settles = packet.whole
+        flow.admitted = self._admitted.has(flow.ends[1], now)
         if plan is not None and self._stack.opened in ("either", side.value):
             flow.watch = Watch(plan)
             if self._following is not None and packet.protocol == TCP:
@@ -320,6 +323,8 @@ class Engine:
         """What the rules ask for that this frame has met on the way."""
         met = ((r.rule, r.question.why(flow)) for r in self._aside)
         effects = noted(self._frames, flow, met, now, self._keeps_records)
+        for ready in self._aside:
+            self._admitted.take(ready.rule.then, flow.ends, now)
         self._aside.clear()
         return effects
 

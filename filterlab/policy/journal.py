@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from filterlab.inspection.flow import Ends
 from filterlab.inspection.flow_table import Flow
 from filterlab.policy.actions import ACTIONS, note
+from filterlab.policy.admission import Admit
 from filterlab.policy.effects import Effect, Log
 from filterlab.policy.residual import Block
 from filterlab.policy.rules import Record, Rule, Source
@@ -59,7 +60,8 @@ def noted(
     seen = flow.watch.bytes_seen if flow.watch else 0
     for rule, why in met:
         name, verdict, _ = ACTIONS[type(rule.then)]
-        effects.append(note(rule, flow, why))
+        if not isinstance(rule.then, Admit):
+            effects.append(note(rule, flow, why))
         if keeps_records and isinstance(rule.then, Record):
             continue
         effects.append(logged(frame, rule, verdict, name, flow, why, seen, now))

@@ -14,6 +14,7 @@ from filterlab.inspection.flow import ESP, GRE, ICMP, ICMPV6, TCP, UDP
 from filterlab.inspection.flow_table import Flow
 from filterlab.inspection.plan import Plan
 from filterlab.inspection.recogniser import Reading, Recogniser
+from filterlab.policy.admission import Admit
 from filterlab.policy.conditions import (
     ANY_RECOGNISER,
     Question,
@@ -64,7 +65,7 @@ def make_ready(rule: Rule) -> ReadyRule:
             test = all_of(has_found("dns"), test)
         case InjectHttp():
             test = all_of(has_found("http"), test)
-    aside = isinstance(rule.then, Probe | Record)
+    aside = isinstance(rule.then, Probe | Record | Admit)
     return ReadyRule(rule, test, question, rule.always and not aside, aside)
 
 

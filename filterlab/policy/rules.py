@@ -15,6 +15,7 @@ from ipaddress import IPv4Address, IPv6Address
 from typing import Literal, Protocol
 
 from filterlab.inspection.recogniser import Observer
+from filterlab.policy.admission import Admit
 from filterlab.policy.retention import Records as Records
 from filterlab.policy.stack import Grade as Grade
 from filterlab.policy.stack import StackModel as StackModel
@@ -330,6 +331,7 @@ Action = (
     | Delay
     | Redirect
     | Record
+    | Admit
     | Probe
     | Shutdown
 )

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Self, cast
 
 from pydantic import model_validator
 
+from filterlab.policy.admission import Admit
 from filterlab.policy.rules import (
     Action,
     Allow,
@@ -51,6 +52,7 @@ ACTIONS = (
     "delay",
     "redirect",
     "record",
+    "admit",
     "probe",
     "shutdown",
 )
@@ -205,6 +207,22 @@ class RedirectText(Item):
         return Redirect(self.to, self.port)
 
 
+class AdmitText(Item):
+    """Letting an end of a flow in; the short form is for how long."""
+
+    seconds: Seconds
+    end: Annotated[str, word_of("client", "server")] = "client"
+
+    @classmethod
+    def unfold(cls, value: Any) -> Any:
+        """A bare time is how long."""
+        return {"seconds": value} if isinstance(value, str) and value else value
+
+    def action(self) -> Action:
+        """The value that the engine works with."""
+        return Admit(self.seconds, cast(Literal["client", "server"], self.end))
+
+
 class Bare(Item):
     """An action that needs no more words."""
 
@@ -222,6 +240,7 @@ class Then(Item):
     delay: DelayText | None = None
     redirect: RedirectText | None = None
     record: Bare | None = None
+    admit: AdmitText | None = None
     probe: ProbeText | None = None
     shutdown: Bare | None = None
 

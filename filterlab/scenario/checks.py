@@ -225,7 +225,9 @@ class Checks:
         if "://" in probe.target:
             parts = urlsplit(probe.target)
             wanted = (parts.scheme,)
-            if parts.scheme == "https":
+            if parts.scheme == "http":
+                wanted = ("http", "portal")
+            else:
                 wanted = (_SECURE_BY_VERSION[probe.http or "1.1"],)
         elif probe.kind == "throughput":
             wanted = ("bulk", "http", "https")

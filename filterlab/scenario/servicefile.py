@@ -30,6 +30,7 @@ PORTS: dict[str, tuple[tuple[str, int], ...]] = {
     "dot": (("tcp", 853),),
     "doh": (("tcp", 443),),
     "smtp": (("tcp", 25),),
+    "portal": (("tcp", 80),),  # a captive portal's form
     "iperf": (("tcp", 5201), ("udp", 5201)),
     "bulk": (),  # a large object that the service's web server has
 }

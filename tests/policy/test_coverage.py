@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from filterlab.inspection.flow import TCP, UDP
 from filterlab.inspection.recogniser import QuicReading
+from filterlab.policy.admission import Admit
 from filterlab.policy.coverage import (
     EVERY,
     covers,
@@ -122,6 +123,7 @@ def test_where_a_condition_can_hold(
         (rule(A, Drop()), rule(AllOf((A, NET)), Reset()), True),
         (rule(A, Drop(), probability=0.5), rule(A, Reset()), False),
         (rule(A, Record()), rule(A, Drop()), False),
+        (rule(A, Admit(60.0)), rule(A, Drop()), False),
         (rule(A, Probe()), rule(A, Drop()), False),
         # A reset ends TCP alone, and leaves UDP to the next rule.
         (rule(NET, Reset()), rule(HOST, Drop()), False),
