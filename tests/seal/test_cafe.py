@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
@@ -62,9 +63,12 @@ def test_the_journal_has_time_and_address_and_the_replay_the_same_gate(
     assert {visit["address"] for visit in visits} == {"100.65.2.2"}
     assert [visit["time"] for visit in visits] == sorted(v["time"] for v in visits)
     assert {visit["document"] for visit in visits} == {"N04512345"}
-    lines = (out / "decisions.jsonl").read_text().splitlines()
-    kept = [d["flow"] for d in map(json.loads, lines) if d["rule"] == "journal"]
-    assert {flow["client"] for flow in kept} == {"100.65.2.2"}
+    book = sqlite3.connect(out / "records.sqlite")
+    kept = book.execute(
+        "SELECT line, internal_ip FROM session"
+        " JOIN subscriber ON subscriber.id = subscriber_id"
+    )
+    assert ("regular", "100.65.2.2") in kept
     scenario = make_plan(SCENARIO).scenario
     difference = compare(out, scenario.policies, scenario.clock)
     assert not difference, str(difference)
