@@ -110,6 +110,8 @@ def _fill(file: Path, rows: int) -> None:
     """Write rows in one go, and build the indexes behind them, as for a copy."""
     with sqlite3.connect(file) as book:
         book.execute("PRAGMA synchronous = OFF")
+        # A copy that fails is made anew; a journal would write everything twice.
+        book.execute("PRAGMA journal_mode = OFF")
         indexes = book.execute(
             "SELECT name, sql FROM sqlite_master WHERE type = 'index' "
             "AND tbl_name = 'flow' AND sql IS NOT NULL"

@@ -1,7 +1,7 @@
 """Where a frame goes through the tables, on a switch written in Python."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
 import pytest
@@ -13,7 +13,7 @@ from filterlab.openflow import tables, wire
 from filterlab.openflow.tables import Entry, Meter, Port, Table
 from filterlab.openflow.ways import Ways
 from filterlab.policy.effects import Limit, Settle, Side
-from filterlab.policy.rules import Drop, Policy, Position, Rule, Source
+from filterlab.policy.rules import Drop, Policy, Position, Records, Rule, Source
 from tests.openflow.fake_switch import FakeSwitch
 from tests.openflow.frames import (
     CLIENT6,
@@ -342,3 +342,11 @@ def test_a_forged_frame_leaves_on_its_side() -> None:
     assert ways.injected(to_client(), Side.INSIDE) == (INSIDE,)
     unknown = bytes(Ether(dst="02:00:00:00:00:99") / IP())
     assert ways.injected(unknown, Side.OUTSIDE) == (OUTSIDE,)
+
+
+def test_a_policy_that_only_keeps_records_looks_at_every_flow() -> None:
+    silent = Policy("log", "log", SOURCE, position=Position.ON_PATH)
+    assert tables.inspect_entry(silent, 1).outputs == ()
+    entry = tables.inspect_entry(replace(silent, records=Records()), 1)
+    assert entry.outputs == (tables.CONTROLLER,)
+    assert entry.goto is Table.FORWARD
