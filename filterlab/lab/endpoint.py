@@ -123,5 +123,6 @@ _QUESTIONS: dict[tuple[str, str], Callable[[str, int, str, Path], bool]] = {
     ("dot", "tcp"): _tls,
     ("doh", "tcp"): _tls,
     ("iperf", "tcp"): _accepts,
+    ("interceptor", "tcp"): _accepts,
     ("smtp", "tcp"): _smtp,
 }

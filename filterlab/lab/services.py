@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from filterlab.lab import dns, mailbox, portal, web
+from filterlab.lab import dns, interception, mailbox, portal, web
 from filterlab.lab.authority import Authority, Certificate
 from filterlab.lab.endpoint import Socket, answers
 from filterlab.lab.processes import READY_SECONDS, Node, Process, Supervisor
@@ -23,8 +23,14 @@ IPERF_PORT = 5201  # iperf3's own default
 SMTP = "smtp"
 SMTP_PORT = 25  # RFC 5321 section 4.5.4.2
 PORTAL = "portal"
-SPEAKS = web.WEB | dns.DNS | {IPERF, SMTP, PORTAL}
-PROGRAMS = {"caddy": web.WEB, "unbound": dns.DNS, "iperf3": frozenset({IPERF})}
+INTERCEPTOR = interception.INTERCEPTOR
+SPEAKS = web.WEB | dns.DNS | {IPERF, SMTP, PORTAL, INTERCEPTOR}
+PROGRAMS = {
+    "caddy": web.WEB,
+    "unbound": dns.DNS,
+    "iperf3": frozenset({IPERF}),
+    "mitmdump": frozenset({INTERCEPTOR}),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +48,7 @@ class ServiceSpec:
     ports: Mapping[str, int] = field(default_factory=dict)
     also: Sequence[str] = ()  # more names of the same host
     redirects: str | None = None  # where its web server sends everybody
+    intercepts: Sequence[str] = ()  # whose TLS it reads
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -92,6 +99,10 @@ class Services:
             for address in service.spec.addresses
         ]
 
+    def trusted_by_victims(self, name: str) -> Path:
+        """The roots of who has installed this interceptor's beside the lab's."""
+        return self._services[name].processes[0].folder / interception.TRUSTED
+
     def alive(self, name: str) -> bool:
         """Whether every socket of the service answers when asked on its own host."""
         service = self._services[name]
@@ -117,6 +128,7 @@ def start_services(
     supervisor: Supervisor,
     *,
     ttl_seconds: int = dns.TTL_SECONDS,
+    decisions: Path | None = None,
     wait: bool = True,
 ) -> Services:
     """Start all servers at once and wait until every one listens.
@@ -133,7 +145,7 @@ def start_services(
         web.write_objects(objects)
     names = {n: (spec.place, spec.addresses) for spec in specs for n in spec.names}
     resolvers = _resolvers(specs)
-    starter = _Starter(authority, folder, supervisor)
+    starter = _Starter(authority, folder, supervisor, decisions)
     services = []
     for spec in specs:
         zones = dns.zones_of(spec.place, names, resolvers) if spec.resolves() else []
@@ -162,8 +174,13 @@ class _Starter:
     """Starts one service after the other, without waiting."""
 
     def __init__(
-        self, authority: Authority, folder: Path, supervisor: Supervisor
+        self,
+        authority: Authority,
+        folder: Path,
+        supervisor: Supervisor,
+        decisions: Path | None,
     ) -> None:
+        self._decisions = decisions
         self._authority = authority
         self._folder = folder
         self._supervisor = supervisor
@@ -196,6 +213,16 @@ class _Starter:
             port = spec.ports.get(PORTAL, web.HTTP_PORT)
             command = _own_program(portal.__file__, spec.name, port)
             self._run(service, command, [Socket("http", "tcp", port)])
+        if INTERCEPTOR in spec.speaks:
+            port = spec.ports.get(INTERCEPTOR, interception.PORT)
+            command = interception.prepare(
+                self._own(service),
+                port,
+                spec.intercepts,
+                self._authority.ca_file,
+                self._decisions,
+            )
+            self._run(service, command, [Socket(INTERCEPTOR, "tcp", port)])
         return service
 
     def _web(self, service: Service, certificate: Certificate, objects: Path) -> None:

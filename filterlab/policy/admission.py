@@ -27,12 +27,11 @@ class Admissions:
     def __init__(self) -> None:
         self._until: dict[bytes, float] = {}
 
-    def take(self, action: object, ends: Ends, now: float) -> None:
-        """Let an end in, if that is what the action says."""
-        if isinstance(action, Admit):
-            _, client, _, server, _ = ends
-            who = client if action.end == "client" else server
-            self._until[who] = now + action.seconds
+    def take(self, action: Admit, ends: Ends, now: float) -> None:
+        """Let an end of a flow in."""
+        _, client, _, server, _ = ends
+        who = client if action.end == "client" else server
+        self._until[who] = now + action.seconds
 
     def has(self, address: bytes, now: float) -> bool:
         """Whether an address is let in now; what is over is forgotten."""

@@ -53,7 +53,7 @@ class Engine:
     def __init__(self, policy: Policy, chance: Callable[[], float]) -> None:
         for rule, reason in inabilities(policy):
             raise ValueError(f"{rule.source}: rule {rule.name!r}: {reason}")
-        self._stack = policy.stack
+        self._stack = stack = policy.stack
         self._chance = chance
         self._holds = policy.position in (Position.IN_PATH, Position.RESOLVER)
         can_drop = self._holds or policy.position is Position.RESIDUAL
@@ -63,7 +63,6 @@ class Engine:
         self._rules = [make_ready(rule) for rule in policy.rules]
         self._plans = reading_plans(policy)
         self.asks_sums = bool(self._plans) and policy.stack.checks_checksum
-        stack = policy.stack
         pairs = counts_parallel(policy)
         self._table = FlowTable(stack.max_flows, stack.idle_seconds, pairs)
         self._refusals = Refusals(policy.source, policy.stack.max_flows)
@@ -75,7 +74,7 @@ class Engine:
         self._reads_short = not stack.checks_offset
         self._hours = tuple(r.hours for r in policy.rules if r.hours is not None)
         self._aside: list[ReadyRule] = []  # struck by this frame without ending it
-        self._keeps_records = policy.records is not None
+        self._keeps = policy.records is not None
         self._admitted = Admissions()
         self._frames = 0
         # What had been read of the flow that was decided last; a replay tells it.
@@ -189,8 +188,7 @@ class Engine:
 
     def _first(self, packet: Packet, now: float, side: Side) -> list[Effect]:
         plan = self._plan_for(packet)
-        checks = plan is not None and self._stack.checks_checksum
-        if checks and not checksums_right(packet):
+        if plan is not None and self.asks_sums and not checksums_right(packet):
             return list(self._pass)
         from_client = not is_from_server(packet)
         inside = (side is Side.INSIDE) is from_client
@@ -243,8 +241,7 @@ class Engine:
         place = flow.place
         if place is None and packet.start == packet.end and not packet.flags & SYN:
             return list(self._pass)
-        checks = self._stack.checks_checksum
-        if checks and not (packet.right or checksums_right(packet)):
+        if self.asks_sums and not (packet.right or checksums_right(packet)):
             return list(self._pass)
         if flow.each_message and flow.watch is not None:
             plan = self._plans.get(packet.protocol)
@@ -322,9 +319,7 @@ class Engine:
     def _notes(self, flow: Flow, now: float) -> list[Effect]:
         """What the rules ask for that this frame has met on the way."""
         met = ((r.rule, r.question.why(flow)) for r in self._aside)
-        effects = noted(self._frames, flow, met, now, self._keeps_records)
-        for ready in self._aside:
-            self._admitted.take(ready.rule.then, flow.ends, now)
+        effects = noted(self._frames, flow, met, now, self._keeps, self._admitted)
         self._aside.clear()
         return effects
 

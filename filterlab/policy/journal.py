@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from filterlab.inspection.flow import Ends
 from filterlab.inspection.flow_table import Flow
 from filterlab.policy.actions import ACTIONS, note
-from filterlab.policy.admission import Admit
+from filterlab.policy.admission import Admissions, Admit
 from filterlab.policy.effects import Effect, Log
 from filterlab.policy.residual import Block
 from filterlab.policy.rules import Record, Rule, Source
@@ -51,6 +51,7 @@ def noted(
     met: Iterable[tuple[Rule, Mapping[str, str]]],
     now: float,
     keeps_records: bool,
+    admitted: Admissions,
 ) -> list[Effect]:
     """What rules ask for that a flow has met on the way, and a line for each.
 
@@ -60,7 +61,9 @@ def noted(
     seen = flow.watch.bytes_seen if flow.watch else 0
     for rule, why in met:
         name, verdict, _ = ACTIONS[type(rule.then)]
-        if not isinstance(rule.then, Admit):
+        if isinstance(rule.then, Admit):
+            admitted.take(rule.then, flow.ends, now)
+        else:
             effects.append(note(rule, flow, why))
         if keeps_records and isinstance(rule.then, Record):
             continue

@@ -39,6 +39,7 @@ _BLOCKING_OF_STEP = {
 }
 # What had been sent last when the step failed.
 _AFTER = {"tls": " after hello", "quic": " after hello", "http": " after request"}
+_WRITTEN_BY_OTHERS = "the page came, but with certificates of another issuer"
 _NO_ROUTE = (HOST_UNREACHABLE, NETWORK_UNREACHABLE, "network_down")
 
 
@@ -113,10 +114,11 @@ def judge(
     )
     blocking = _difference(result, control, explanation, service_addresses)
     if blocking is None:
+        forged = _issuers(result) != _issuers(control)
         return Outcome(
             "ok",
-            "ok",
-            _as_in_control(result),
+            "intercepted" if forged else "ok",
+            _WRITTEN_BY_OTHERS if forged else _as_in_control(result),
             reached=True,
             decisions=explanation.indices,
             kbit_s=result.kbit_s,
@@ -127,6 +129,12 @@ def judge(
         why = f"{_what_happened(result, blocking)}, and nothing the exchange did"
         return _cannot_tell("unknown", result, f"{why} explains it")
     return _blocked(result, control, blocking, explanation)
+
+
+def _issuers(result: ProbeResult) -> list[object]:
+    """Who signed the certificates that the server showed, as far as it came to that."""
+    found = (step.detail.get("certificates") for step in result.steps)
+    return [one.get("issuer") for shown in found for one in shown or ()]
 
 
 def _as_in_control(result: ProbeResult) -> str:

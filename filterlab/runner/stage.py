@@ -33,6 +33,7 @@ from filterlab.runner.prober import Prober
 from filterlab.runner.sharing import shared_servers
 from filterlab.runner.through import Through
 from filterlab.scenario import content
+from filterlab.scenario.schema import Probe
 
 # Below the seal's private /run: gone with it, and no evidence.
 WORKSHOP = Path("/run/filterlab")
@@ -83,6 +84,7 @@ class Stage:
             self.authority,
             WORKSHOP / "services",
             self.supervisor,
+            decisions=self.decisions,
             wait=False,
         )
         self._start_prober()
@@ -162,6 +164,13 @@ class Stage:
             # The entries of the policies before go with what they have counted.
             self.network.openvswitch.credit_entries()
         return self.controller.set_policies(files)
+
+    def ca_file(self, probe: Probe) -> Path:
+        """The roots that the probe's client believes in."""
+        assert self.authority is not None and self.services is not None
+        if probe.trusts is None:
+            return self.authority.ca_file
+        return self.services.trusted_by_victims(probe.trusts)
 
     def leap(self, at_seconds: float) -> None:
         """Let the scenario's clock show at least this much since its start."""
@@ -286,6 +295,7 @@ class Stage:
                     dict(service.ports),
                     service.also,
                     service.redirects,
+                    service.intercepts,
                 )
             )
         return specs

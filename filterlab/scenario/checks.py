@@ -201,6 +201,10 @@ class Checks:
             self.unknown("client", probe, ("from",), self.names("clients"))
         if probe.through is not None:
             self._tool(probe, probe.through)
+        if probe.trusts is not None:
+            interceptor = self._service(probe, "trusts", probe.trusts)
+            if interceptor is not None:
+                self._speaks(probe, "trusts", interceptor, ("interceptor",))
         if probe.server_at is not None:
             self._place(probe, "server_at", probe.server_at)
         if probe.resolver is not None:

@@ -128,6 +128,7 @@ class Probe(Item):
     server_of: Words | None = None  # another probe, whose tool's server this one uses
     # Where the tool's server stands, if not where the target or the tool says.
     server_at: Words | None = None
+    trusts: Words | None = None  # an interceptor, whose root the client has installed
     strategy: ProbeStrategy | None = None
     resolver: Resolver | None = None
     http: Annotated[str, word_of("1.1", "2", "3")] | None = None

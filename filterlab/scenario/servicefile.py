@@ -31,6 +31,7 @@ PORTS: dict[str, tuple[tuple[str, int], ...]] = {
     "doh": (("tcp", 443),),
     "smtp": (("tcp", 25),),
     "portal": (("tcp", 80),),  # a captive portal's form
+    "interceptor": (("tcp", 8080),),  # mitmproxy's own port
     "iperf": (("tcp", 5201), ("udp", 5201)),
     "bulk": (),  # a large object that the service's web server has
 }
@@ -54,7 +55,11 @@ def url(value: Any) -> str:
 Url = Annotated[str, Reads(url)]
 Spoken = Annotated[str, word_of(*PORTS)]
 Port = Annotated[int, whole_number(1, 65535, "a port")]
-_NAMES = WithJsonSchema({"type": "array", "items": {"type": "string"}})
+HostNames = Annotated[
+    tuple[HostName, ...],
+    BeforeValidator(one_or_more),
+    WithJsonSchema({"type": "array", "items": {"type": "string"}}),
+]
 
 
 class Service(Item):
@@ -70,9 +75,11 @@ class Service(Item):
     size_bytes: SizeBytes = Field(2_000_000, alias="size")
     ports: dict[Spoken, Port] = Field(default_factory=dict)
     # More names of the same host: each has a page of its own, at the same addresses.
-    also: Annotated[tuple[HostName, ...], BeforeValidator(one_or_more), _NAMES] = ()
+    also: HostNames = ()
     # Where its web server sends everybody, instead of a page.
     redirects: Url | None = None
+    # Names whose TLS an interceptor reads, and all below them.
+    intercepts: HostNames = ()
 
     @model_validator(mode="after")
     def _web_has_names(self) -> Self:
@@ -82,6 +89,14 @@ class Service(Item):
                     expected = "http, https or h3 among what it speaks"
                     says = f"has '{key}', but no pages"
                     raise Unreadable(expected, says=says, kind="one-of")
+        return self
+
+    @model_validator(mode="after")
+    def _knows_whom(self) -> Self:
+        if ("interceptor" in self.speaks) != bool(self.intercepts):
+            expected = "'intercepts' beside 'speaks: [interceptor]', and there alone"
+            says = "intercepts nothing" if not self.intercepts else "cannot intercept"
+            raise Unreadable(expected, says=says, kind="one-of")
         return self
 
     def endpoints(self, spoken: str) -> tuple[tuple[str, int], ...]:

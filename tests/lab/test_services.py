@@ -106,7 +106,12 @@ def test_objects_have_their_size_and_do_not_compress(tmp_path: Path) -> None:
 def test_what_is_spoken_decides_the_programs() -> None:
     assert needed_programs(("http", "dns")) == ["caddy", "unbound"]
     assert needed_programs(("iperf", "smtp")) == ["iperf3"]
-    assert set(needed_programs(tuple(SPEAKS))) == {"caddy", "unbound", "iperf3"}
+    assert set(needed_programs(tuple(SPEAKS))) == {
+        "caddy",
+        "unbound",
+        "iperf3",
+        "mitmdump",
+    }
     assert Socket("dns", "udp", 53) in dns.sockets(("dns",), {})
 
 
