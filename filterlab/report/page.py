@@ -156,8 +156,10 @@ def render(folder: Path) -> str:
             reasons=_reasons(cells, result["phases"]),
             map=_as_image(setting["map"]),
             ways={
-                phase: ways([c for c in cells if c.phase == phase], setting["probes"])
+                phase: ways(those, setting["probes"])
                 for phase in result["phases"]
+                # A run that broke off has phases that nobody tried anything in.
+                if (those := [cell for cell in cells if cell.phase == phase])
             },
             timeline=timeline(result["timeline"], cells),
             charts=list(_charts(result, setting, wires)),

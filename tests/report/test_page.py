@@ -154,3 +154,21 @@ def test_without_setting_and_captures_there_is_a_report_still(tmp_path: Path) ->
 def test_a_folder_without_a_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(NoRun, match=r"result\.json"):
         write_report(tmp_path)
+
+
+def test_a_run_that_broke_off_before_its_first_probe_has_a_report(
+    tmp_path: Path,
+) -> None:
+    folder = write_folder(tmp_path)
+    result = json.loads((folder / "result.json").read_text())
+    (folder / "result.json").write_text(json.dumps({**result, "probes": []}))
+    assert "Nothing was tried" in Reader(render(folder)).text
+
+
+def test_what_was_skipped_is_named_with_what_installs_it(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path)
+    result = json.loads((folder / "result.json").read_text())
+    skipped = {"probe": "a", "why": "no nebula", "install": "apt-get install nebula"}
+    (folder / "result.json").write_text(json.dumps({**result, "skipped": [skipped]}))
+    text = Reader(render(folder)).text
+    assert "a (no nebula). To install it: apt-get install nebula" in text
