@@ -1,4 +1,4 @@
-"""Recognisers of the user's own: a Python function, or an ONNX model.
+"""Recognisers of the user's own: a Python function, an ONNX model, or nDPI.
 
 A policy names the file, and how many packets with a payload are looked at before it is
 asked (fewer if the box stops looking earlier):
@@ -6,6 +6,7 @@ asked (fewer if the box stops looking earlier):
     recognisers:
       my-rule: {python: my_rule.py, function: recognise, packets: 10}
       my-model: {onnx: model.onnx, labels: [other, proxy], packets: 16}
+      ndpi: {ndpi: yes}
 
 The function is given the features of the flow by name (`features.NAMES`, as `vector`
 describes them) and the client's first payload, and says what the flow is: a name for
@@ -43,10 +44,11 @@ from filterlab.inspection.recogniser import (
     Observer,
     Reading,
 )
+from filterlab.scenario import ndpi
 from filterlab.scenario.item import Item
 from filterlab.scenario.problem import quoted
 from filterlab.scenario.source import Document
-from filterlab.scenario.values import Unreadable, Words, whole_number
+from filterlab.scenario.values import Truth, Unreadable, Words, whole_number
 
 _PACKETS = 16
 Judge = Callable[[Window], str | None]
@@ -64,12 +66,14 @@ class PluginText(Item):
     function: Words = "recognise"
     onnx: Words | None = None
     labels: list[Words] = Field(default_factory=list)
+    ndpi: Truth = False
     packets: Annotated[int, whole_number(1, 1_000)] = _PACKETS
 
     @model_validator(mode="after")
     def _one_file(self) -> Self:
-        if (self.python is None) is (self.onnx is None):
-            says = "names no file" if self.python is None else "names two files"
+        named = [self.python, self.onnx, self.ndpi or None]
+        if len(named) - named.count(None) != 1:
+            says = "names no file" if not any(named) else "names two files"
             raise Unreadable("'python' or 'onnx'", says=says, kind="one-of")
         return self
 
@@ -83,6 +87,7 @@ class Plugin:
     function: str | None  # of a Python file; None for a model
     labels: tuple[str, ...]
     packets: int
+    is_ndpi: bool = False
 
     def load(self) -> type[Observer]:
         """The recogniser; raises PluginError if it cannot be loaded."""
@@ -101,12 +106,14 @@ def plugins(
             text.function if text.python is not None else None,
             tuple(text.labels),
             text.packets,
+            text.ndpi,
         )
         why = _missing(plugin)
         if why is None:
             found.append(plugin)
             continue
-        key = "python" if text.python is not None else "onnx"
+        given = {"python": text.python, "onnx": text.onnx}
+        key = next((key for key, file in given.items() if file is not None), "ndpi")
         message = f"the recogniser {quoted(name)} {why}"
         document.complain("own-recogniser", (*text.path, key), message)
     return tuple(found)
@@ -116,6 +123,8 @@ def _missing(plugin: Plugin) -> str | None:
     """What a recogniser lacks, without running any of it."""
     if plugin.name in RECOGNISERS:
         return "has the name of one that the lab has"
+    if plugin.is_ndpi:
+        return None if ndpi.library() is not None else ndpi.lacks()
     if not plugin.file.is_file():
         return f"needs {quoted(plugin.file.name)}, which is not there"
     if plugin.function is None:
@@ -136,6 +145,8 @@ def _missing(plugin: Plugin) -> str | None:
 
 @cache
 def _load(plugin: Plugin) -> type[Observer]:
+    if plugin.is_ndpi:
+        return ndpi.recogniser(plugin.name, plugin.packets)
     try:
         judge = _python(plugin) if plugin.function else _onnx(plugin)
     except Exception as error:
