@@ -12,6 +12,8 @@ from filterlab.lab.seal import prepare_seal
 def main() -> None:
     file, function, arguments, result = sys.argv[1:]
     prepare_seal()
+    # As pytest's own `pythonpath` has it: tests import what others of them share.
+    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
     found = importlib.util.spec_from_file_location(Path(file).stem, file)
     assert found is not None
     assert found.loader is not None
