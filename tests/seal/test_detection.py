@@ -28,9 +28,9 @@ def test_a_running_session_lives_until_its_server_is_listed_for_all(
     text = (out / "decisions.jsonl").read_text()
     lines = [json.loads(line) for line in text.splitlines()]
     session, listed = seen_and_listed(lines)
-    # No other was begun since: what lived until the list, and died by it, is this one.
+    # No other was begun until then: what lived until the list is this one.
     capture, client = out / "exchange-inside.pcapng", listed["flow"]["client"]
-    assert last_opened(capture, client) == session
+    assert last_opened(capture, client, listed["time_of_day"]) == session
     struck = [one for one in lines if one["rule"] == "suspects"]
     struck = [one for one in struck if one["verdict"] == "block"]
     assert {one["flow"]["client"] for one in struck} == clients()
@@ -59,9 +59,10 @@ def clients() -> set[str]:
     return {plan.addresses(planned.client)[0] for planned in used}
 
 
-def last_opened(capture: Path, client: str) -> int:
-    """The port of the last connection that a client opened to the server."""
+def last_opened(capture: Path, client: str, before: float) -> int:
+    """The port of the last connection that a client opened to the server until then."""
     what = f"tcp.flags.syn == 1 && tcp.flags.ack == 0 && ip.src == {client}"
+    what += f" && frame.time_epoch < {before:.6f}"
     argv = ["tshark", "-n", "-r", str(capture), "-Y", f"{what} && tcp.dstport == 1194"]
     argv += ["-T", "fields", "-e", "tcp.srcport"]
     done = subprocess.run(argv, capture_output=True, text=True, check=True)
