@@ -16,6 +16,7 @@ from filterlab.openflow.timers import Clock
 from filterlab.policy.effects import (
     Effect,
     Forward,
+    Log,
     Side,
 )
 from filterlab.policy.rules import (
@@ -25,6 +26,7 @@ from filterlab.policy.rules import (
     Rule,
     Source,
 )
+from filterlab.policy.verdict import Decision, Verdict
 from tests.openflow.fake_switch import FakeSwitch
 from tests.openflow.frames import FLOW, PORTS, to_client
 
@@ -146,3 +148,10 @@ def policy(position: Position, rules: bool = True) -> Policy:
     # Each is another one: a policy that is in force already would just go on.
     title = f"p {next(_NUMBERS)}"
     return Policy("p", title, SOURCE, position, rules=(rule,) if rules else ())
+
+
+def log() -> Log:
+    """A decision to write down."""
+    return Log(
+        Decision(1.0, Verdict.BLOCK, "r", "policy.yaml:3", "reset", FLOW, {}, 1, 9)
+    )

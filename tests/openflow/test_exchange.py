@@ -2,7 +2,6 @@
 
 import json
 import threading
-from collections.abc import Iterator
 from hashlib import sha1
 from ipaddress import IPv4Network
 from pathlib import Path
@@ -17,7 +16,6 @@ from filterlab.policy.effects import (
     Forward,
     Inject,
     Limit,
-    Log,
     Settle,
     Side,
 )
@@ -25,28 +23,14 @@ from filterlab.policy.rules import (
     Position,
 )
 from filterlab.policy.static import StaticMatch as Listed
-from filterlab.policy.verdict import Decision, Verdict
 from tests.openflow.fake_switch import packet_in
 from tests.openflow.frames import FLOW, INSIDE, OUTSIDE, to_client, to_server
 from tests.openflow.scripted import (
     FORGED,
     Lab,
+    log,
     policy,
 )
-
-
-@pytest.fixture
-def lab(tmp_path: Path) -> Iterator[Lab]:
-    made = Lab(tmp_path)
-    yield made
-    made.log.close()
-    made.given.close()
-
-
-def log() -> Log:
-    return Log(
-        Decision(1.0, Verdict.BLOCK, "r", "policy.yaml:3", "reset", FLOW, {}, 1, 9)
-    )
 
 
 def test_a_switch_is_ready_when_it_has_answered_the_barrier(lab: Lab) -> None:

@@ -1,19 +1,14 @@
 """An exchange that suspects, probes and lists, before a switch in Python."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from ipaddress import IPv4Address
-from pathlib import Path
 from typing import Any
-
-import pytest
 
 from filterlab.policy import effects
 from filterlab.policy.effects import (
     DropFrame,
     Forward,
-    Log,
 )
 from filterlab.policy.rules import (
     Position,
@@ -21,7 +16,6 @@ from filterlab.policy.rules import (
     Residual,
     Rule,
 )
-from filterlab.policy.verdict import Decision, Verdict
 from tests.openflow.frames import FLOW, INSIDE, OUTSIDE, to_server
 from tests.openflow.scripted import (
     PROBERS,
@@ -29,21 +23,6 @@ from tests.openflow.scripted import (
     SOURCE,
     Lab,
 )
-
-
-@pytest.fixture
-def lab(tmp_path: Path) -> Iterator[Lab]:
-    made = Lab(tmp_path)
-    yield made
-    made.log.close()
-    made.given.close()
-
-
-def log() -> Log:
-    return Log(
-        Decision(1.0, Verdict.BLOCK, "r", "policy.yaml:3", "reset", FLOW, {}, 1, 9)
-    )
-
 
 # --- the active prober -------------------------------------------------------------
 
