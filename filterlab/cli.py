@@ -201,7 +201,9 @@ def list_(
     table = Table(box=None, pad_edge=False, show_header=False)
     for entry in entries:
         missing = f"not installed ({entry.lacks}): {entry.install}"
-        table.add_row(entry.name, entry.title, missing * bool(entry.lacks))
+        table.add_row(
+            entry.name, entry.title, entry.story or missing * bool(entry.lacks)
+        )
     Console(highlight=False).print(table)
 
 

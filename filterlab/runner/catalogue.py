@@ -63,6 +63,7 @@ class Entry:
     file: str
     lacks: str = ""  # what of it is not installed
     install: str = ""  # and the command that installs it
+    story: str = ""  # which story a scenario belongs to, and which system of it
 
     def as_json(self) -> dict[str, str]:
         """The entry as a JSON object."""
@@ -89,10 +90,7 @@ def entries(kind: Kind) -> list[Entry]:
     """Everything of one kind, by name."""
     match kind:
         case Kind.SCENARIOS:
-            return [
-                _entry(name, path, lambda p: load_scenario(p, facts()).title)
-                for name, path in content.scenarios().items()
-            ]
+            return [_scenario(*found) for found in content.scenarios().items()]
         case Kind.POLICIES:
             return [
                 _entry(name, path, lambda p: load_policy(p).title)
@@ -118,12 +116,24 @@ def entries(kind: Kind) -> list[Entry]:
             ]
 
 
+def _scenario(name: str, path: Path) -> Entry:
+    try:
+        scenario = load_scenario(path, facts())
+    except BadInput as bad:
+        return _unreadable(name, path, bad)
+    story = scenario.story.text if scenario.story is not None else ""
+    return Entry(name, scenario.title, str(path), story=story)
+
+
 def _entry(name: str, path: Path, title_of: Any) -> Entry:
     try:
-        title = title_of(path)
+        return Entry(name, title_of(path), str(path))
     except BadInput as bad:
-        title = f"cannot be read: {bad.problems[0].message}"
-    return Entry(name, title, str(path))
+        return _unreadable(name, path, bad)
+
+
+def _unreadable(name: str, path: Path, bad: BadInput) -> Entry:
+    return Entry(name, f"cannot be read: {bad.problems[0].message}", str(path))
 
 
 def _tool(name: str, path: Path) -> Entry:

@@ -26,6 +26,7 @@ from filterlab.scenario.outcomes import OUTCOMES
 from filterlab.scenario.problem import Problem, listed
 from filterlab.scenario.reference import Reference
 from filterlab.scenario.servicefile import Service, Url
+from filterlab.scenario.storyfile import Story
 from filterlab.scenario.strategies import Applied, ProbeStrategy
 from filterlab.scenario.subscriber import Subscriber
 from filterlab.scenario.targets import Endpoint, Load, Parameter, Resolver
@@ -232,8 +233,8 @@ class Expectation(Item):
         return (1.0 if self.at_least is None else self.at_least, 1.0)
 
     @property
-    def text(self) -> str:
-        """The expectation as a sentence."""
+    def wish(self) -> str:
+        """What should come of the probe, without its name."""
         says = []
         if self.outcome is not None:
             says.append(f"comes to {self.outcome}")
@@ -250,19 +251,29 @@ class Expectation(Item):
             says.append(f"meets the rule {self.rule}")
         if self.exposes is not None:
             says.append(f"exposes {SEEN[self.exposes]}")
-        when = listed(self.during, "and") or "every phase"
-        often = ""
+        return listed(says, "and")
+
+    @property
+    def often(self) -> str:
+        """In how many of the tries, if it need not be all; else nothing."""
         if self.between is not None:
-            often = f" in {self.between[0]:.0%} to {self.between[1]:.0%} of the tries"
-        elif self.at_least is not None:
-            often = f" in {self.at_least:.0%} of the tries or more"
-        return f"{self.probe} {listed(says, 'and')} during {when}{often}"
+            return f" in {self.between[0]:.0%} to {self.between[1]:.0%} of the tries"
+        if self.at_least is not None:
+            return f" in {self.at_least:.0%} of the tries or more"
+        return ""
+
+    @property
+    def text(self) -> str:
+        """The expectation as a sentence."""
+        when = listed(self.during, "and") or "every phase"
+        return f"{self.probe} {self.wish} during {when}{self.often}"
 
 
 class Scenario(Item):
     """A whole scenario file."""
 
     title: Words
+    story: Story | None = None
     sources: list[Reference] = Field(default_factory=list)
     topology: Topology
     services: dict[HostName, Service] = Field(default_factory=dict)
