@@ -9,15 +9,19 @@ import sys
 import sysconfig
 import venv
 import zipfile
+from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any
 
 import pytest
+from packaging.specifiers import SpecifierSet
 
 from filterlab.runner.catalogue import Kind, entries
 
 ROOT = Path(__file__).resolve().parents[1]
 CONTENT = ("topologies/*.py", "controllers/*.py", "scenarios/**/*")
+# The oldest interpreter that a supported system brings of itself: Debian 12's.
+OLDEST_PYTHON = "3.11.2"
 # All that `filterlab list` can list, from one process.
 LISTS = """
 import json
@@ -32,6 +36,22 @@ def content() -> set[str]:
         for pattern in CONTENT
         for path in ROOT.glob(pattern)
         if path.is_file() and "__pycache__" not in path.parts
+    }
+
+
+def test_every_pinned_package_installs_on_the_oldest_python() -> None:
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    pinned = {line.partition("==")[0].lower() for line in lines if "==" in line}
+    demands = {
+        f"{found.name}=={found.version}": found.metadata["Requires-Python"]
+        for found in distributions()
+        if found.name.lower() in pinned and "Requires-Python" in found.metadata
+    }
+    assert demands
+    assert not {
+        package: demand
+        for package, demand in demands.items()
+        if not SpecifierSet(demand).contains(OLDEST_PYTHON)
     }
 
 
