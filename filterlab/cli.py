@@ -183,6 +183,8 @@ def check(
             print(f"{path}: {facts['summary']}")
             for skipped in facts.get("skipped", ()):
                 print(f"{path}: {skipped['text']}")
+            for note in facts.get("notes", ()):
+                print(f"{path}: {note}")
     raise typer.Exit(2 if troubled else 0)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from pathlib import Path
@@ -20,7 +21,9 @@ from filterlab.scenario import content
 from filterlab.scenario.load import json_schema, load, load_scenario, model_schema
 from filterlab.scenario.policies import load_policy
 from filterlab.scenario.problem import BadInput
+from filterlab.scenario.schema import Scenario
 from filterlab.scenario.strategies import StrategyFile, load_strategy
+from filterlab.strategies.named import doubtful
 from filterlab.tools.schema import ToolFile
 from filterlab.tools.shelf import Shelf
 
@@ -168,7 +171,16 @@ def examine(path: Path) -> dict[str, Any]:
         "phases": [phase.name for phase in scenario.phases],
         "expectations": [{"text": text, "source": source} for text, source in checks],
         "skipped": [one.as_json() for one in skipped],
+        "notes": list(_doubts(scenario)),
     }
+
+
+def _doubts(scenario: Scenario) -> Iterator[str]:
+    """What strategies are written to do and do not."""
+    for probe, applied in scenario.strategies.items():
+        for text in filter(None, (applied.client, applied.server)):
+            for doubt in doubtful(text):
+                yield f"the strategy of '{probe}': {doubt}"
 
 
 def _counted(count: int, what: str) -> str:

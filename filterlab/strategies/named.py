@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from random import Random
 
+from filterlab.strategies.actions import doubts
 from filterlab.strategies.decoys import QuicDecoy
+from filterlab.strategies.drawing import drawn
 from filterlab.strategies.notation import Tamper, Trace
 from filterlab.strategies.parser import parse
 from filterlab.strategies.records import RecordFragmentation
@@ -28,11 +30,26 @@ HELLO_PADDING = "hello-padding"
 HELLO_PADDING_BYTES = 1500
 
 
-def manipulation(text: str, random: Random, say: Callable[[str], None]) -> Manipulation:
-    """What applies a strategy; `say` is told of values that fit no packet."""
+def manipulation(
+    text: str, seed: str, attempt: int, say: Callable[[str], None]
+) -> Manipulation:
+    """What applies a strategy; `say` is told what fits no packet, and what was drawn.
+
+    What a strategy leaves to chance is drawn once for all attempts of a run.
+    """
+    random = Random(f"{seed} {attempt}")
     if text in BUILTINS:
         return BUILTINS[text][0](random)
-    return Running(parse(text), random, say)
+    for doubt in doubtful(text):
+        say(doubt)
+    return Running(drawn(parse(text), Random(seed), say), random, say)
+
+
+def doubtful(text: str) -> list[str]:
+    """What a strategy does not do though it is written: Geneva's parser takes it."""
+    if text in BUILTINS or text == HELLO_PADDING:
+        return []
+    return [doubt for action in parse(text).actions() for doubt in doubts(action)]
 
 
 def directions(text: str) -> tuple[bool, bool]:
@@ -47,9 +64,11 @@ def lowers_ttl(text: str) -> bool:
     """Whether packets may die on their way, so that routers send word of it."""
     if text in BUILTINS:
         return False
-    trees = parse(text).outbound
-    acts = [act for tree in trees if tree.action for act in tree.action.walk()]
     return any(
-        isinstance(act, Trace) or (isinstance(act, Tamper) and act.field == "ttl")
-        for act in acts
+        isinstance(act, Trace)
+        # one that is left to chance has no protocol, and may become that of the TTL
+        or (isinstance(act, Tamper) and (act.field == "ttl" or act.protocol is None))
+        for tree in parse(text).outbound
+        if tree.action
+        for act in tree.action.walk()
     )

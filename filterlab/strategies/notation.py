@@ -1,8 +1,10 @@
 """A strategy as a value, and how it is written: Geneva's DNA.
 
 A strategy has an outbound and an inbound forest; a tree has a trigger and actions.
-Values stay the text that was written, so printing gives back what was read; what was
-left out is printed with the default that Geneva prints (`sleep` is `sleep{1}`).
+What is printed is what Geneva prints: numbers without needless digits, and what was
+left out with its default (`sleep` is `sleep{1}`). Where Geneva's print would mean
+something else than what was read, the text that was read is printed: a trigger's `*`,
+which Geneva leaves out, and what it draws by chance as it reads (`tamper`, `fragment`).
 The notation: "Geneva: Evolving Censorship Evasion Strategies" (CCS 2019), section 4,
 and the README of github.com/Kkevsterrr/geneva.
 """
@@ -74,11 +76,15 @@ class Duplicate(Action):
 
 @dataclass(frozen=True, slots=True)
 class Tamper(Action):
-    """Change one field: `replace`, `corrupt` (at random), `add`, or `compress`."""
+    """Change one field: `replace`, `corrupt` (at random), `add`, or `compress`.
 
-    protocol: str = "TCP"
-    field: str = "flags"
-    how: str = "corrupt"
+    Without a protocol all is left to chance, and so is the value that ways other than
+    `corrupt` and `compress` lack. Any other word does what `replace` does.
+    """
+
+    protocol: str | None = None
+    field: str = ""
+    how: str = ""
     value: str | None = None
 
     @property
@@ -86,6 +92,8 @@ class Tamper(Action):
         """The action itself as it is written, without its branches."""
         if self.how == "compress":  # it knows one field only, whatever was written
             return "tamper{DNS:qd:compress}"
+        if self.protocol is None:
+            return "tamper"
         parts = [self.protocol, self.field, self.how]
         if self.value is not None:
             parts.append(self.value)
@@ -98,12 +106,14 @@ class Fragment(Action):
 
     layer: str = "tcp"
     at: int = -1  # -1 is in the middle
-    in_order: bool = True
+    in_order: bool | None = None  # None leaves it to chance
     overlap_bytes: int = 0
 
     @property
     def head(self) -> str:
         """The action itself as it is written, without its branches."""
+        if self.in_order is None:
+            return "fragment"
         more = f":{self.overlap_bytes}" if self.overlap_bytes else ""
         return f"fragment{{{self.layer}:{self.at}:{self.in_order}{more}}}"
 
@@ -122,14 +132,20 @@ class Sleep(Action):
 
 @dataclass(frozen=True, slots=True)
 class Trace(Action):
-    """Send a packet with one TTL after the other, once; `last_ttl` is the first not."""
+    """Send a packet with one TTL after the other, once; `last_ttl` is the first not.
+
+    With TTLs that are no numbers (`unusable`) it sends nothing.
+    """
 
     first_ttl: int = 1
     last_ttl: int = 64
+    unusable: str = ""
 
     @property
     def head(self) -> str:
         """The action itself as it is written, without its branches."""
+        if self.unusable:
+            return f"trace{{{self.unusable}}}"
         return f"trace{{{self.first_ttl}:{self.last_ttl}}}"
 
 
@@ -151,6 +167,12 @@ class Strategy:
 
     outbound: tuple[Tree, ...] = ()
     inbound: tuple[Tree, ...] = ()
+
+    def actions(self) -> Iterator[Action]:
+        """All actions of all trees."""
+        for tree in (*self.outbound, *self.inbound):
+            if tree.action is not None:
+                yield from tree.action.walk()
 
     def __str__(self) -> str:
         forests = (*map(str, self.outbound), BETWEEN, *map(str, self.inbound))

@@ -225,12 +225,13 @@ def address(text: str) -> bytes:
 def segments(packet: Packet, at: int, overlap_bytes: int) -> tuple[Packet, Packet]:
     """The packet's payload as two segments, the first with some bytes of the second.
 
-    A cut outside of the payload is one in its middle, as Geneva has it.
+    A cut behind the payload is one in its middle, as Geneva has it; one below -1 counts
+    from the payload's end, and an overlap below 0 leaves bytes out.
     """
     load = packet.load
-    cut = at if 0 <= at < len(load) else len(load) // 2
+    cut = at if at != -1 and at < len(load) else len(load) // 2
     first, second = packet.copy(), packet.copy()
-    first.load = load[: cut + max(0, overlap_bytes)]
+    first.load = load[: cut + min(len(load[cut:]), overlap_bytes)]
     second.load = load[cut:]
     second.head["seq"] = (second.head["seq"] + cut) & 0xFFFFFFFF
     for one in (first, second):

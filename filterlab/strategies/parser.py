@@ -1,44 +1,34 @@
 """Reads Geneva's DNA notation, and says where and why a text is none.
 
-What Geneva's own parser takes is taken: any case of an action's name and a part of
-it that is no other's, an inbound forest alone or none, trees without their last `-`
-or `|`, quotes around the whole. What it takes by accident and makes something else
-of is refused: unclosed braces and parentheses, a word that is neither True nor False,
-a `fragment` of neither tcp nor ip, a tamper without protocol and field (Geneva draws
-some), and a number that is none.
+Takes every text that Geneva's own parser takes, however odd: an action's name in any
+case and by any part of it, an inbound forest alone or none, trees without their last
+`-` or `|`, quotes around the whole, what stands behind a tab, a last parenthesis that
+is any other character. Refused is what Geneva refuses. How it goes about it: `parse` of
+actions/utils.py, `ActionTree.parse` and `do_parse` of actions/tree.py, and
+`Trigger.parse` of actions/trigger.py of github.com/Kkevsterrr/geneva.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 from filterlab.strategies.actions import (
     Arguments,
     check_field,
-    named,
-    read_arguments,
+    plain,
+    read_head,
     whole,
 )
 from filterlab.strategies.faults import BadNotation, Fault
-from filterlab.strategies.fields import PROTOCOLS
-from filterlab.strategies.notation import (
-    BETWEEN,
-    Action,
-    Drop,
-    Duplicate,
-    Fragment,
-    Send,
-    Strategy,
-    Tamper,
-    Trace,
-    Tree,
-    Trigger,
-)
+from filterlab.strategies.notation import BETWEEN, Action, Strategy, Tree, Trigger
 
-_DEEPEST = 100  # the published trees end at seven; recursion must end somewhere
-_TWO_BRANCHES = (Duplicate, Fragment)
-_NO_BRANCHES = (Drop, Send, Trace)
+# The published trees end at seven. Geneva ends where Python's recursion does, at about
+# 900; every level is to be walked, printed and compared here as well.
+_DEEPEST = 250
+# Up to the last `]-` stands the trigger; what follows ends at white space.
+_TREE = re.compile(r"\[(\S*)\]-(\S*)")
 
 
 def parse(text: str) -> Strategy:
@@ -49,8 +39,8 @@ def parse(text: str) -> Strategy:
         inbound = index > 0
         for first, last in _trees(text, start, end):
             try:
-                tree = _Reader(text, first, last, inbound).tree()
-                forests[inbound].append(tree)
+                piece = Arguments(text[first:last], first)
+                forests[inbound].append(_tree(piece, inbound))
             except Fault as fault:
                 faults.append(fault)
     if faults:
@@ -80,157 +70,93 @@ def _trees(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
         start = last + 1
 
 
-class _Reader:
-    """Reads one tree: the characters of `text` from `start` to `end`."""
+def _tree(piece: Arguments, inbound: bool) -> Tree:
+    """The tree that a piece of text is, which has no white space around it."""
+    space = piece.text.find(" ")
+    if space >= 0:
+        help_ = "a tree ends with '-|', and only then comes a space"
+        message = "a tree has no spaces in it"
+        raise Fault(piece.at + space, 1, message, "'-|'", help_)
+    found = _TREE.match(piece.text)
+    if found is None:
+        raise _no_tree(piece)
+    trigger = _trigger(Arguments(found[1], piece.at + found.start(1)))
+    actions = found[2]
+    if found.end() == len(piece.text):
+        actions = actions.removesuffix("-")
+    start = piece.at + found.start(2)
+    return Tree(trigger, _action(Arguments(actions, start), inbound, 0))
 
-    def __init__(self, text: str, start: int, end: int, inbound: bool) -> None:
-        self._text = text
-        self._at = start
-        self._end = end
-        self._inbound = inbound
-        self._depth = 0
 
-    def tree(self) -> Tree:
-        """The whole tree."""
-        self._no_spaces()
-        if self._here() != "[":
-            raise self._no_tree()
-        close = self._trigger_end()
-        trigger = _trigger(self._text, self._at + 1, close)
-        self._at = close + 2
-        if self._text[self._at : self._end].endswith("-"):
-            self._end -= 1
-        action = self._action()
-        if self._at < self._end:
-            left_over = self._end - self._at
-            message = f"there is more after the tree's end: {self._rest()!r}"
-            help_ = "close each '(' once" if self._here() == ")" else ""
-            if self._rest() == "-\\":
-                help_ = r"Markdown's tables write '\|'; here it is '|'"
-            raise Fault(self._at, left_over, message, "'-|'", help_)
-        return Tree(trigger, action)
-
-    def _no_spaces(self) -> None:
-        found = re.search(r"\s", self._text[self._at : self._end])
-        if found is not None:
-            help_ = "a tree ends with '-|', and only then comes a space"
-            place = self._at + found.start()
-            raise Fault(place, 1, "a tree has no spaces in it", "'-|'", help_)
-
-    def _no_tree(self) -> Fault:
-        word = self._text[self._at : self._end]
-        help_ = "a tree is [TCP:flags:PA]-action-|"
-        if word in ("/", "\\", "\\\\/"):
-            help_ = r"'\/' parts the forests; in double quotes YAML makes '/' of it:"
-            help_ += " use single ones"
-        return Fault(
-            self._at, len(word), "a tree begins with its trigger", "'['", help_
-        )
-
-    def _trigger_end(self) -> int:
-        """Where the trigger's `]` is: the last `]-` that has a trigger before it."""
-        text = self._text
-        if text.find("]", self._at, self._end) < 0:
+def _no_tree(piece: Arguments) -> Fault:
+    word = piece.text
+    if word.startswith("["):
+        end = word.find("]")
+        if end < 0:
             message = "the trigger has no end"
-            raise Fault(self._at, 1, message, "']-' after it", "")
-        ends = [
-            m.start() + self._at
-            for m in re.finditer(r"\]-", text[self._at : self._end])
-        ]
-        if not ends:
-            place = text.find("]", self._at, self._end) + 1
-            raise Fault(place, 1, "after the trigger its actions follow", "'-'", "")
-        for end in reversed(ends):
-            parts = text[self._at + 1 : end].strip("[").split(":")
-            if len(parts) in (3, 4) and parts[0].upper() in PROTOCOLS:
-                return end
-        return ends[0]
-
-    def _action(self) -> Action | None:
-        """The action that begins here with all its branches; None for an empty one."""
-        if self._at >= self._end or self._here() in ",)":
-            return None
-        if self._depth >= _DEEPEST:
-            message = f"the tree is more than {_DEEPEST} actions deep"
-            raise Fault(self._at, 1, message, "fewer", "")
-        start = self._at
-        word = re.match(r"[^{}(),\\-]*", self._text[start : self._end])
-        name = word[0] if word else ""
-        self._at += len(name)
-        kind = named(name, start, self._inbound)
-        given = self._arguments(kind.__name__.lower())
-        if given is None and kind is Tamper:
-            message = "'tamper' lacks what it changes"
-            help_ = "such as tamper{TCP:flags:replace:R}; Geneva would draw one"
-            raise Fault(start, len(name), message, "'{protocol:field:how}'", help_)
-        action = kind(**read_arguments(kind, given))
-        if self._at < self._end and self._here() == "(":
-            return self._branches(action)
-        return action
-
-    def _arguments(self, name: str) -> Arguments | None:
-        """What stands in the braces; None without braces, or with nothing in them."""
-        if self._at >= self._end or self._here() != "{":
-            return None
-        close = self._text.find("}", self._at, self._end)
-        if close < 0:
-            raise Fault(self._at, 1, f"the braces of '{name}' have no end", "'}'", "")
-        inside = Arguments(self._text[self._at + 1 : close], self._at + 1)
-        self._at = close + 1
-        return inside if inside.text else None
-
-    def _branches(self, action: Action) -> Action:
-        opened = self._at
-        self._at += 1
-        self._depth += 1
-        left_at = self._at
-        left = self._action()
-        self._expect(",", "both branches are written: (left,right); empty ones send")
-        right_at = self._at
-        right = self._action()
-        self._expect(")", f"it closes the '(' at {opened + 1}")
-        self._depth -= 1
-        name = type(action).__name__.lower()
-        if isinstance(action, _NO_BRANCHES) and (left or right):
-            place = left_at if left else right_at
-            message = f"nothing comes after '{name}'"
-            raise Fault(place, len(str(left or right)), message, "no branches", "")
-        if right is not None and not isinstance(action, _TWO_BRANCHES):
-            message = f"'{name}' gives one packet, so it has no right branch"
-            help_ = "write (left,); only duplicate and fragment have two"
-            raise Fault(right_at, len(str(right)), message, "')'", help_)
-        values = {f: getattr(action, f) for f in type(action).__dataclass_fields__}
-        return type(action)(**{**values, "left": left, "right": right})
-
-    def _expect(self, sign: str, help_: str) -> None:
-        if self._at < self._end and self._here() == sign:
-            self._at += 1
-            return
-        found = f"'{self._here()}'" if self._at < self._end else "the tree's end"
-        raise Fault(self._at, 1, f"here is {found}", f"'{sign}'", help_)
-
-    def _here(self) -> str:
-        return self._text[self._at]
-
-    def _rest(self) -> str:
-        return self._text[self._at : self._end]
+            return Fault(piece.at, 1, message, "']-' after it", "")
+        message = "after the trigger its actions follow"
+        return Fault(piece.at + end + 1, 1, message, "'-'", "")
+    help_ = "a tree is [TCP:flags:PA]-action-|"
+    if word in ("/", "\\", "\\\\/"):
+        help_ = r"'\/' parts the forests; in double quotes YAML makes '/' of it:"
+        help_ += " use single ones"
+    return piece.fault("a tree begins with its trigger", "'['", help_)
 
 
-def _trigger(text: str, start: int, end: int) -> Trigger:
+def _trigger(piece: Arguments) -> Trigger:
     """The trigger between brackets; Geneva passes over a second pair of them."""
-    while start < end and text[start] == "[":
-        start += 1
-    while start < end and text[end - 1] == "]":
-        end -= 1
-    parts = text[start:end].split(":")
+    inner = piece.text.removeprefix("[")
+    at = piece.at + len(piece.text) - len(inner)
+    written = Arguments(inner.removesuffix("]"), at)
+    parts = list(written.parts())
     if len(parts) not in (3, 4):
         message = f"a trigger has 3 parts or 4, not {len(parts)}"
-        width = max(1, end - start)
         help_ = "such as [TCP:flags:PA], or [TCP:flags:PA:2] for the first two"
-        raise Fault(start, width, message, "protocol:field:value[:gas]", help_)
+        raise written.fault(message, "protocol:field:value[:gas]", help_)
     protocol, field, value, *gas = parts
-    check_field(protocol, field, start)
-    if not gas:
-        return Trigger(protocol, field, value)
-    left = Arguments(gas[0], end - len(gas[0]))
-    return Trigger(protocol, field, value, whole(left, "how often it fires"))
+    check_field(protocol.text, field.text, at)
+    left = whole(gas[0], "how often it fires") if gas else None
+    return Trigger(protocol.text, field.text, plain(value.text), left)
+
+
+def _action(piece: Arguments, inbound: bool, depth: int) -> Action | None:
+    """The action that a piece is, with all its branches; None for an empty piece."""
+    if not piece.text:
+        return None
+    if depth >= _DEEPEST:
+        message = f"the tree is more than {_DEEPEST} actions deep"
+        raise Fault(piece.at, 1, message, "fewer", "")
+    head, left, right = _branches(piece)
+    action: Action = read_head(head, left, right, inbound)
+    return replace(
+        action,
+        left=_action(left, inbound, depth + 1),
+        right=_action(right, inbound, depth + 1),
+    )
+
+
+def _branches(piece: Arguments) -> tuple[Arguments, Arguments, Arguments]:
+    """An action's head and its two branches, empty where it has none.
+
+    Their comma is the first before which there are as many commas as parentheses have
+    been opened, wherever these stand; the last character is the closing parenthesis,
+    whatever it is.
+    """
+    text = piece.text
+    opened = text.find("(")
+    if opened < 0:
+        nothing = Arguments("", piece.at + len(text))
+        return piece, nothing, nothing
+    open_ones = commas = 0
+    for index in range(opened, len(text)):
+        open_ones += text[index] == "("
+        commas += text[index] == ","
+        if commas == open_ones:
+            head = Arguments(text[:opened], piece.at)
+            left = Arguments(text[opened + 1 : index], piece.at + opened + 1)
+            right = Arguments(text[index + 1 : -1], piece.at + index + 1)
+            return head, left, right
+    help_ = "both branches are written: (left,right); empty ones send"
+    message = f"the branches of {text[:opened]!r} are not parted"
+    raise Fault(piece.at + opened, len(text) - opened, message, "','", help_)

@@ -7,12 +7,14 @@ comes out of its branches. An inbound packet gives at most one.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from random import Random
 from typing import Protocol
 
 from filterlab.strategies import dns, tampering
+from filterlab.strategies.fields import FIELDS
 from filterlab.strategies.notation import (
     Action,
     Drop,
@@ -27,6 +29,7 @@ from filterlab.strategies.notation import (
 )
 from filterlab.strategies.packet import Packet, fragments, read, segments
 
+_TTLS = 256  # eight bits (RFC 791, 3.1)
 _TRACE_SECONDS = 1.0  # between two packets of a trace, as Geneva sends them
 
 
@@ -53,7 +56,10 @@ def _silent(text: str) -> None:
 
 
 class Running:
-    """A strategy at work on one host, with the gas that its triggers have left."""
+    """A strategy at work on one host, with the gas that its triggers have left.
+
+    Nothing of the strategy may be left to chance any more: `drawing.drawn`.
+    """
 
     def __init__(
         self, strategy: Strategy, random: Random, say: Callable[[str], None] = _silent
@@ -109,6 +115,8 @@ class Running:
         if isinstance(action, Trace):
             yield from self._trace(action, packet)
             return
+        if isinstance(action, Sleep) and not 0 <= float(action.seconds) < math.inf:
+            return  # Geneva's thread that should send it ends with an error
         left, right = self._act(action, packet)
         yield from self._run(action.left, left)
         if right is not None:
@@ -128,13 +136,15 @@ class Running:
         return packet, None
 
     def _tamper(self, action: Tamper, packet: Packet) -> None:
-        protocol = action.protocol.upper()
+        protocol = (action.protocol or "").upper()
         if action.how == "compress":
             if tampering.has(packet, "DNSQR"):
                 packet.load = dns.compressed(packet.load)
                 packet.fixed.clear()
             return
         if not tampering.has(packet, protocol):
+            return
+        if action.field not in FIELDS[protocol]:
             return
         try:
             value = self._value(action, protocol, packet)
@@ -145,8 +155,8 @@ class Running:
     def _value(self, action: Tamper, protocol: str, packet: Packet) -> str:
         if action.how == "corrupt":
             return tampering.corrupted(protocol, action.field, self._random)
-        assert action.value is not None  # the parser lets none of these lack it
-        if action.how == "replace":
+        assert action.value is not None  # if it lacked one, it has been drawn
+        if action.how != "add":
             return action.value
         try:
             old = tampering.get(packet, protocol, action.field)
@@ -155,14 +165,19 @@ class Running:
             raise tampering.Unusable(f"{action} adds to what is no number") from None
 
     def _trace(self, action: Trace, packet: Packet) -> Iterator[Packet]:
-        if id(action) in self._traced:
+        if id(action) in self._traced or action.unusable:
             return
         self._traced.add(id(action))
-        for number, ttl in enumerate(range(action.first_ttl, action.last_ttl)):
+        for number, ttl in enumerate(_ttls(action)):
             one = packet.copy()
             tampering.put(one, "IP", "ttl", str(ttl))
             one.delay_seconds += number * _TRACE_SECONDS
             yield one
+
+
+def _ttls(action: Trace) -> range:
+    """The TTLs of a trace; no more than a header can have (RFC 791, 3.1)."""
+    return range(max(0, action.first_ttl), min(_TTLS, action.last_ttl))
 
 
 def _cut(action: Fragment, packet: Packet) -> tuple[Packet, Packet] | None:

@@ -19,7 +19,6 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from random import Random
 from typing import Any
 
 from filterlab.strategies.named import manipulation
@@ -27,6 +26,7 @@ from filterlab.strategies.netlink import Queue, Queued
 from filterlab.strategies.running import Manipulation, Outgoing
 
 READY = "ready"
+_LONGEST_SECONDS = 3600.0  # select() takes no more than fits in a time_t
 _IPV4 = 0x0800  # the Ethernet type of IPv4 (IANA)
 
 
@@ -71,7 +71,8 @@ class Server:
         while True:
             timeout = None
             if self._later:
-                timeout = max(0.0, self._later[0][0] - time.monotonic())
+                due = self._later[0][0] - time.monotonic()
+                timeout = min(max(0.0, due), _LONGEST_SECONDS)
             readable, _, _ = select.select([self._queue], [], [], timeout)
             self._send_due()
             if readable:
@@ -125,8 +126,7 @@ def main(order: dict[str, Any]) -> None:
     """Serve as the order says: queue, interface, strategy, seed."""
 
     def made(number: int) -> Manipulation:
-        random = Random(f"{order['seed']} {number}")
-        return manipulation(order["strategy"], random, _say)
+        return manipulation(order["strategy"], order["seed"], number, _say)
 
     server = Server(Queue(order["queue"]), Wire(order["interface"]), made)
     signal.signal(signal.SIGHUP, server.renew)

@@ -1,8 +1,17 @@
-"""Strategies as they were published, read from the list beside this file."""
+"""Strategies as they were published, and texts at the edge of the notation."""
 
 from __future__ import annotations
 
+from ast import literal_eval
 from pathlib import Path
 
-_LINES = Path(__file__).with_name("published.txt").read_text().splitlines()
-ALL = [line for line in _LINES if line and not line.startswith("#")]
+
+def _lines(name: str) -> list[str]:
+    lines = Path(__file__).with_name(name).read_text().splitlines()
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+ALL = _lines("published.txt")
+# What Geneva's parser takes, and what it prints for it; and what it refuses.
+TAKEN = [tuple(map(literal_eval, line.split(" => "))) for line in _lines("taken.txt")]
+REFUSED = [literal_eval(line) for line in _lines("refused.txt")]

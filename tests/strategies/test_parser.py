@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import string
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from filterlab.strategies.actions import plain
 from filterlab.strategies.faults import BadNotation
 from filterlab.strategies.fields import FIELDS
 from filterlab.strategies.notation import (
@@ -24,7 +26,7 @@ from filterlab.strategies.notation import (
     Trigger,
 )
 from filterlab.strategies.parser import parse
-from tests.strategies.published import ALL
+from tests.strategies.published import ALL, REFUSED, TAKEN
 
 
 def whole(text: str) -> str:
@@ -62,7 +64,6 @@ def test_published_strategies_print_back(text: str) -> None:
         ("[TCP:flags:A]-duplicate{}-|", r"[TCP:flags:A]-duplicate-| \/"),
         ("[TCP:flags:A]-sleep-|", r"[TCP:flags:A]-sleep{1}-| \/"),
         ("[TCP:flags:A]-trace-|", r"[TCP:flags:A]-trace{1:64}-| \/"),
-        ("[TCP:flags:A]-fragment-|", r"[TCP:flags:A]-fragment{tcp:-1:True}-| \/"),
         (
             "[TCP:flags:A]-fragment{udp:2:False:0}-|",
             r"[TCP:flags:A]-fragment{ip:2:False}-| \/",
@@ -86,7 +87,7 @@ def test_what_may_be_left_out_is_put_in(written: str, printed: str) -> None:
     assert str(parse(written)) == printed
 
 
-WORDS = st.text(string.ascii_letters + string.digits + "%._", max_size=8)
+WORDS = st.text(string.ascii_letters + string.digits + "%._", max_size=8).map(plain)
 PLACES = st.sampled_from([(p, f) for p, fields in FIELDS.items() for f in fields])
 
 
@@ -153,7 +154,9 @@ def test_no_text_is_more_than_a_fault(text: str) -> None:
         assert all(0 <= fault.at <= len(text) for fault in bad.faults)
         assert all("^" in fault.render(text) for fault in bad.faults)
     else:
-        assert parse(str(strategy)) == strategy
+        # What Geneva prints of such a text need not be what it would read again.
+        trees = [tree for tree in re.split(r"[|]|\\/", text) if tree.strip(' "')]
+        assert str(strategy).count("|") == len(trees)
 
 
 @pytest.mark.parametrize(
@@ -168,29 +171,22 @@ def test_no_text_is_more_than_a_fault(text: str) -> None:
         ("[TCP:flag:A]-|", "flag", "no field 'flag'", "'flags'"),
         ("[TCP:flags:A:x]-|", "x", "no whole number", ""),
         ("[TCP:flags:A]-tampr{TCP:ack:corrupt}-|", "tampr", "no action", "'tamper'"),
-        ("[TCP:flags:A]-tamper-|", "tamper", "lacks what it changes", ""),
-        ("[TCP:flags:A]-tamper{TCP:ack:replace}-|", "replace", "lacks its value", ""),
-        ("[TCP:flags:A]-tamper{TCP:ack:corupt}-|", "corupt", "cannot", "'corrupt'"),
-        ("[TCP:flags:A]-tamper{TCP:ack:corrupt-|", "{", "have no end", ""),
-        ("[TCP:flags:A]-fragment{tcp:8:true}-|", "true", "neither True nor", "'True'"),
-        ("[TCP:flags:A]-fragment{TCP:8:True}-|", "TCP", "cannot be cut", "Geneva"),
-        ("[TCP:flags:A]-sleep{-1}-|", "-1", "nobody can sleep", ""),
-        ("[TCP:flags:A]-trace{9:2}-|", "9:2", "run backwards", ""),
+        ("[TCP:flags:A]-tamper{TCP:ack}-|", "TCP:ack", "3 parts or 4, not 2", ""),
+        ("[TCP:flags:A]-fragment{tcp:8}-|", "tcp:8", "3 parts or 4, not 2", ""),
+        ("[TCP:flags:A]-fragment{tcp:x:True}-|", "x", "no whole number", ""),
         ("[TCP:flags:A]-drop{x}-|", "x", "takes nothing", ""),
-        ("[TCP:flags:A]-duplicate(drop)-|", ")", "here is ')'", "empty ones send"),
-        (
-            "[TCP:flags:A]-duplicate(drop,drop-|",
-            "-",
-            "the tree's end",
-            "closes the '('",
-        ),
+        ("[TCP:flags:A]-drop{{}}-|", "{", "braces stand within", ""),
+        ("[TCP:flags:A]-duplicate(drop)-|", "(drop)", "not parted", "empty ones send"),
+        ("[TCP:flags:A]-duplicate(,))-|", ")", "no action ')'", ""),
+        ("[TCP:flags:A]-(,)-|", "(", "here is no action", ""),
         ("[TCP:flags:A]-drop(drop,)-|", "drop", "nothing comes after", ""),
         ("[TCP:flags:A]-sleep(,drop)-|", "drop", "no right branch", "(left,)"),
         ("[TCP:flags:A]-dup(drop, drop)-|", " ", "no spaces", ""),
-        (r"[TCP:flags:A]-drop-\|", "-\\", "more after the tree's end", "Markdown"),
+        (r"[TCP:flags:A]-drop-\|", "drop-\\", "no action", "Markdown"),
+        ("[TCP:flags:A]-drop)-|", "drop)", "no action", "'drop'"),
         (r"\/ [TCP:flags:A]-dup-|", "dup", "no action", ""),
         (r"\/ [TCP:flags:A]-sleep-|", "sleep", "not for those that come", ""),
-        ("[TCP:flags:A]-e-|", "e", "could be", ""),
+        ("[TCP:flags:A]-a{1}-|", "1", "takes nothing in braces", ""),
     ],
 )
 def test_faults_name_their_place(text: str, under: str, says: str, help: str) -> None:
@@ -201,6 +197,41 @@ def test_faults_name_their_place(text: str, under: str, says: str, help: str) ->
     assert says in fault.message
     assert help in fault.help
     assert (help == "") or fault.help
+
+
+@pytest.mark.parametrize(("written", "printed"), TAKEN)
+def test_what_geneva_takes_prints_as_it_prints_it(written: str, printed: str) -> None:
+    assert str(parse(written)) == printed
+
+
+@pytest.mark.parametrize("text", REFUSED)
+def test_what_geneva_refuses_is_refused(text: str) -> None:
+    with pytest.raises(BadNotation) as raised:
+        parse(text)
+    assert str(raised.value).count("^")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[TCP:flags:S*]-|",  # Geneva prints S, which matches another flag's packets
+        "[TCP:flags:A]-tamper-|",  # it draws protocol, field and way as it reads
+        "[TCP:flags:A]-tamper{TCP:ack:replace}-|",  # and here the value
+        "[TCP:flags:A]-fragment-|",  # and the order of the two pieces
+        "[TCP:flags:A]-tamper{TCP:ack:corupt:5}-|",  # it prints a bare tamper
+        "[TCP:flags:A]-sleep{0.12345678}-|",  # it prints six digits
+        "[TCP:flags:A]-trace{1:x}-|",  # it cannot print it
+    ],
+)
+def test_a_print_that_would_mean_something_else_is_not_made(text: str) -> None:
+    assert str(parse(text)) == rf"{text} \/"
+    assert parse(str(parse(text))) == parse(text)
+
+
+@pytest.mark.parametrize("name", ["t", "e", "a", "action", "R"])
+def test_a_name_of_several_actions_is_one_that_can_have_the_branches(name: str) -> None:
+    (tree,) = parse(f"[TCP:flags:A]-{name}(drop,drop)-|").outbound
+    assert isinstance(tree.action, Duplicate | Fragment)
 
 
 def test_all_faults_are_told_at_once() -> None:

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from filterlab.inspection.checksum import checksum, pseudo_header
+from filterlab.strategies.named import doubtful, manipulation
 from filterlab.strategies.packet import read
 from filterlab.strategies.parser import parse
 from filterlab.strategies.running import Running
@@ -280,3 +281,59 @@ def test_no_bytes_make_it_fail(data: bytes, text: str) -> None:
     running = Running(parse(text), Random(1))
     running.outbound(b"\x45" + data)
     running.inbound(b"\x45" + data)
+
+
+@pytest.mark.parametrize(
+    "dna",
+    [
+        "[TCP:flags:PA]-tamper-|",
+        "[TCP:flags:PA]-tamper{TCP:seq:replace}(tamper,)-|",
+        "[TCP:flags:PA]-duplicate(fragment,tamper{})-|",
+        "[TCP:flags:PA]-tamper{TCP:seq:whatever}-|",
+    ],
+)
+def test_what_is_left_to_chance_is_drawn_once_from_the_seed(dna: str) -> None:
+    def told(seed: str, attempt: int) -> tuple[list[str], int]:
+        said: list[str] = []
+        outgoing = manipulation(dna, seed, attempt, said.append).outbound(packet())
+        return [text for text in said if "is drawn as" in text], len(outgoing)
+
+    assert told("7", 0) == told("7", 1)
+    draws = [told(str(seed), 0) for seed in range(40)]
+    assert all(said for said, _ in draws)
+    assert len({str(said) for said, _ in draws}) > 1
+    assert all(count >= 1 for _, count in draws)
+
+
+@pytest.mark.parametrize(
+    ("act", "doubt", "comes_out"),
+    [
+        ("tamper{TCP:flgas:replace:R}", "no field 'flgas'; did you mean 'flags'?", 1),
+        ("tamper{HTTP:host:corrupt}", "no protocol 'HTTP'", 1),
+        ("tamper{::corrupt}", "no protocol ''", 1),
+        ("sleep{-1}", "nobody can sleep so long", 0),
+        ("sleep{nan}", "nobody can sleep so long", 0),
+        ("trace{9:2}", "no TTLs", 0),
+        ("trace{1:x}", "no TTLs", 0),
+    ],
+)
+def test_what_does_nothing_is_taken_and_told(
+    act: str, doubt: str, comes_out: int
+) -> None:
+    dna = f"[TCP:flags:PA]-{act}-|"
+    (told,) = doubtful(dna)
+    assert doubt in told
+    assert [bytes(one) for one in run(dna)] == [packet()] * comes_out
+
+
+def test_another_word_for_a_way_to_tamper_replaces() -> None:
+    dna = "[TCP:flags:PA]-tamper{TCP:window:corupt:98}-|"
+    assert run(dna)[0][TCP].window == 98
+    assert "did you mean 'corrupt'?" in doubtful(dna)[0]
+
+
+def test_cuts_and_overlaps_below_zero_are_counted_as_geneva_counts_them() -> None:
+    first, second = run("[TCP:flags:PA]-fragment{tcp:-5:True:-2}-|")
+    assert bytes(first[TCP].payload) == LOAD[:-7]
+    assert bytes(second[TCP].payload) == LOAD[-5:]
+    assert second[TCP].seq == 995

@@ -165,7 +165,7 @@ def test_no_name_is_none(data: bytes) -> None:
 @settings(deadline=None)
 @given(st.binary(max_size=120), st.sampled_from(sorted(BUILTINS)))
 def test_no_bytes_make_one_fail(data: bytes, word: str) -> None:
-    applied = manipulation(word, Random(1), print)
+    applied = manipulation(word, "1", 0, print)
     for load in (data, up(b"\x16\x03\x01\0\x60\x01" + data, 0), b"\x45" + data):
         applied.outbound(load)
         applied.inbound(load)
