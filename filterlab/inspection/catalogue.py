@@ -31,6 +31,7 @@ from filterlab.inspection.recognisers.socks import Socks
 from filterlab.inspection.recognisers.ssh import Ssh
 from filterlab.inspection.recognisers.stun import Stun
 from filterlab.inspection.recognisers.tls import Tls
+from filterlab.inspection.recognisers.tls_flight import TlsFlight
 from filterlab.inspection.recognisers.tls_in_tls import TlsInTls
 from filterlab.inspection.recognisers.tls_server import TlsServer
 from filterlab.inspection.recognisers.tor import Tor
@@ -58,6 +59,7 @@ RECOGNISERS: dict[str, type[Recogniser]] = {
         DnsAnswer,
         HttpResponse,
         TlsServer,
+        TlsFlight,
         OpenVpn,
         WireGuard,
         Mtproto,

@@ -184,6 +184,13 @@ DISGUISES = (
         "size of the server's first payload",
     ),
     Field(
+        "flow.up.third_largest",
+        "none",
+        Kind.NUMBER,
+        "sizes",
+        "size of the third largest of the client's payloads among the first 8 packets",
+    ),
+    Field(
         "flow.up.packets",
         "none",
         Kind.NUMBER,

@@ -3,7 +3,10 @@
 The last fragment to come makes the whole; where two overlap, the datagram is given
 up (RFC 5722 has it so for IPv6, and today's Linux for IPv4). A box in the path lets
 fragments by as they come and keeps back the one that would complete a datagram it does
-not let through: then the receiver never has it. Source: RFC 791, 3.2; RFC 8200, 4.5.
+not let through: then the receiver never has it. One that holds them keeps each until
+all have come, and lets them go as they are, but for the TTL, which is the first one's
+(Xue et al., "TSPU" (IMC 2022), on the fingerprint of Russia's filters). Source: RFC
+791, 3.2; RFC 8200, 4.5.
 """
 
 from __future__ import annotations
@@ -27,11 +30,12 @@ _Key = tuple[bytes, bytes, int, int]
 class _Datagram:
     """What has come of one datagram."""
 
-    __slots__ = ("begun", "count", "head", "pieces", "size")
+    __slots__ = ("begun", "count", "frames", "head", "pieces", "size")
 
     def __init__(self, now: float) -> None:
         self.begun = now
         self.count = 0
+        self.frames: list[Packet] = []  # as they came, where they are held
         self.head: bytes | None = None  # all before the first fragment's content
         self.pieces: dict[int, bytes] = {}
         self.size: int | None = None  # known from the last fragment
@@ -61,12 +65,15 @@ class _Datagram:
 class Fragments:
     """The datagrams of which fragments have come; at most `most` fragments of each.
 
-    `mode` says whether a box reads fragments, lets them pass, or drops them.
+    `mode` says whether a box reads fragments, lets them pass, drops or holds them.
     """
 
-    def __init__(self, most: int, mode: Literal["read", "pass", "drop"]) -> None:
+    def __init__(
+        self, most: int, mode: Literal["read", "pass", "drop", "hold"]
+    ) -> None:
         self._most = most
         self._mode = mode
+        self.holds = mode == "hold"
         self._datagrams: dict[_Key, _Datagram] = {}
 
     def __len__(self) -> int:
@@ -76,16 +83,28 @@ class Fragments:
         """The datagram that a fragment completes, or else itself; None: dropped."""
         if self._mode == "drop":
             return None
-        made = self.take(packet, now) if self._mode == "read" else None
+        if self._mode == "pass":
+            return packet
+        made, _ = self._take(packet, now)
         if made is False:
             return None
         return dissect(made) or packet if isinstance(made, bytes) else packet
 
-    def take(self, packet: Packet, now: float) -> bytes | bool | None:
+    def let_go(self, packet: Packet, now: float) -> list[bytes]:
+        """The frames that go on with the fragment that completes their datagram."""
+        made, held = self._take(packet, now)
+        if held is None or not isinstance(made, bytes):
+            return []
+        first = next(p for p in held.frames if _reaches(p) == 0)
+        return [_with_ttl(p, first.ttl) for p in held.frames]
+
+    def _take(
+        self, packet: Packet, now: float
+    ) -> tuple[bytes | bool | None, _Datagram | None]:
         """The frame that a fragment completes; None if it does not; False: refused."""
         found = _read4(packet) if packet.version == 4 else _read6(packet)
         if found is None:
-            return None
+            return None, None
         identity, protocol, offset, more, head, start = found
         key = packet.src, packet.dst, identity, protocol
         datagram = self._datagrams.get(key)
@@ -93,21 +112,25 @@ class Fragments:
             if len(self._datagrams) >= _MOST_DATAGRAMS:
                 self.expire(now)
                 if len(self._datagrams) >= _MOST_DATAGRAMS:
-                    return None
+                    return None, None
             datagram = self._datagrams[key] = _Datagram(now)
         datagram.count += 1
         content = packet.frame[start : packet.end]
         if datagram.count > self._most or not datagram.add(offset, content, more):
             datagram.head = None  # it can never be whole
             datagram.count = self._most + 1
-            return False
+            datagram.frames.clear()
+            return False, None
+        if self.holds:
+            datagram.frames.append(packet)
         if offset == 0:
             datagram.head = head
         whole = datagram.whole()
         if whole is None or datagram.head is None:
-            return None
+            return None, None
         del self._datagrams[key]
-        return _frame(packet.version, datagram.head, whole, packet.network)
+        made = _frame(packet.version, datagram.head, whole, packet.network)
+        return made, datagram
 
     def expire(self, now: float) -> None:
         """Forget the datagrams whose time is over."""
@@ -142,6 +165,24 @@ def _read6(packet: Packet) -> _Found | None:
     identity = int.from_bytes(frame[header + 4 : header + 8])
     head = frame[: at + 6] + frame[header : header + 1] + frame[at + 7 : header]
     return identity, 0, bits & 0xFFF8, bool(bits & _MORE6), head, header + 8
+
+
+def _reaches(packet: Packet) -> int:
+    """How far from its datagram's start a fragment is."""
+    found = _read4(packet) if packet.version == 4 else _read6(packet)
+    return -1 if found is None else found[2]
+
+
+def _with_ttl(packet: Packet, ttl: int) -> bytes:
+    made, at = bytearray(packet.frame), packet.network
+    if packet.version == 6:
+        made[at + 7] = ttl
+        return bytes(made)
+    header = (made[at] & 15) * 4
+    made[at + 8] = ttl
+    _TWO.pack_into(made, at + 10, 0)
+    _TWO.pack_into(made, at + 10, checksum(bytes(made[at : at + header])))
+    return bytes(made)
 
 
 def _frame(version: int, head: bytes, content: bytes, network: int) -> bytes | None:

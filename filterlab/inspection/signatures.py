@@ -21,6 +21,7 @@ SINCE: dict[str, date] = {
     "http_response": date(1996, 5, _MONTH),  # RFC 1945
     "tls": date(1999, 1, _MONTH),  # RFC 2246
     "tls_server": date(1999, 1, _MONTH),  # RFC 2246
+    "tls_flight": date(1999, 1, _MONTH),  # RFC 2246
     "dtls": date(2006, 4, _MONTH),  # RFC 4347
     "quic": date(2013, 6, 27),  # Google announces it
     "ssh": date(1995, 11, _MONTH),  # draft-ylonen-ssh-protocol-00

@@ -33,15 +33,17 @@ class Event:
     `then`: "forget" leaves the connection alone from here on; "sync" takes its place
     from this packet; "sync-next" takes it from the first packet to come that is one of
     `on`. `seq` asks where the packet lies: "exact" on the next byte expected, "window"
-    near it, "unexpected" anywhere else. With `reads` the packet by which the box found
-    its place is searched as well. `flags` empty stands for any.
+    near it, "unexpected" anywhere else. `match` says what a box forgets: this
+    connection, all that these hosts have had, or all that there are and will be (of
+    one memory, which nothing fills again). With `reads` the packet by which the box
+    found its place is searched as well. `flags` empty stands for any.
     """
 
     then: Literal["forget", "sync", "sync-next"]
     flags: frozenset[int] = frozenset()
     sender: Sender = "either"
     seq: Literal["any", "window", "exact", "unexpected"] = "any"
-    match: Literal["2-tuple", "4-tuple"] = "4-tuple"
+    match: Literal["2-tuple", "4-tuple", "all"] = "4-tuple"
     payload: bool | None = None  # None: with or without
     opening: bool | None = None  # True: only before the client's first bare ACK
     probability: float = 1.0
@@ -97,14 +99,15 @@ class Tracker:
     @property
     def tears_by_hosts(self) -> bool:
         """Whether a packet may end what another flow of its hosts was known for."""
-        return any(event.match == "2-tuple" for event in self.events)
+        return any(event.match != "4-tuple" for event in self.events)
 
-    def tears_hosts(self, packet: Packet) -> bool:
-        """Whether a packet ends all connections between its hosts for the box."""
+    def torn_by(self, packet: Packet) -> frozenset[str]:
+        """What a packet ends for the box besides its own connection, by `match`."""
         kind = packet.flags & KIND_OF_SEGMENT
-        return any(
-            event.match == "2-tuple" and (not event.flags or kind in event.flags)
+        return frozenset(
+            event.match
             for event in self.events
+            if event.match != "4-tuple" and (not event.flags or kind in event.flags)
         )
 
     def is_acceptable(self, packet: Packet, from_client: bool, place: Place) -> bool:

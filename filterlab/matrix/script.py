@@ -63,7 +63,8 @@ class Censor:
         what it confirms is blocked some time later.
         """
         found: list[tuple[float, ...]] = []
-        onsets = [r.residual.onset_seconds for r in self.policy.rules if r.residual]
+        residuals = [r.residual for r in self.policy.rules if r.residual]
+        onsets = [r.most_onset_seconds or r.onset_seconds for r in residuals]
         if any(onsets):
             found.append((max(onsets),))
         handed = [r.then for r in self.policy.rules if isinstance(r.then, HandToProber)]

@@ -22,14 +22,14 @@ def strike_residually(case: Case, block: Block, carry_out: CarryOut) -> list[Eff
     """Carry out the action on this frame; the block sees to the rest of the flow."""
     rule, flow = block.rule, case.flow
     if isinstance(rule.then, Drop | Shutdown):
-        begins_now = block.residual.onset_seconds == 0
+        begins_now = block.begins_at_once
         effects = case.drop() if begins_now else case.forward()
     else:
         effects = [e for e in carry_out(case, rule) if not isinstance(e, Settle)]
     if not flow.each_message:
         flow.state = State.FORWARD  # once the block is over
         flow.settled = False
-    if block.residual.onset_seconds == 0:
+    if block.begins_at_once:
         effects += _tell_switch(case, block, block.seconds)
     return effects
 

@@ -108,6 +108,57 @@ def covers(wide: Condition | None, narrow: Condition | None, stack: StackModel) 
     return by_one
 
 
+def are_apart(one: Condition | None, other: Condition | None) -> bool:
+    """Whether no flow at all can be what both conditions ask for, by their values."""
+    for either, further in ((one, other), (other, one)):
+        if isinstance(either, AnyOf):
+            return all(are_apart(part, further) for part in either.parts)
+        if isinstance(either, AllOf):
+            return any(are_apart(part, further) for part in either.parts)
+    if not isinstance(one, Match) or not isinstance(other, Match):
+        return False
+    fields = one.field, other.field
+    alike = {
+        _WIDER[field] if field in _OF_PORTS and field in _WIDER else field
+        for field in fields
+    }
+    return len(alike) == 1 and not _share(one.wanted, other.wanted)
+
+
+def _share(one: Wanted, other: Wanted) -> bool:
+    """Whether a value may be one that both name."""
+    match one, other:
+        case Numbers(), Numbers():
+            spans = [
+                [*wanted.ranges, *((n, n) for n in wanted.single)]
+                for wanted in (one, other)
+            ]
+            return any(
+                low <= high_too and low_too <= high
+                for low, high in spans[0]
+                for low_too, high_too in spans[1]
+            )
+        case Networks(), Networks():
+            return any(
+                _holds_networks(wide, _alone(narrow, key, network))
+                for wide, narrow in ((one, other), (other, one))
+                for key, networks in narrow.by_length.items()
+                for network in networks
+            )
+        case Texts(), Texts():
+            return any(
+                _holds_pattern(wide, narrow)
+                for first in one.patterns
+                for second in other.patterns
+                for wide, narrow in ((first, second), (second, first))
+            )
+    return True
+
+
+def _alone(networks: Networks, key: tuple[int, int], network: int) -> Networks:
+    return Networks({key: frozenset((network,))})
+
+
 def _covers_alone(
     wide: Match | Not, narrow: Condition | None, stack: StackModel
 ) -> bool:

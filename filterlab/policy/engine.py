@@ -27,18 +27,18 @@ from filterlab.policy.actions import ACTIONS, CarryOut, counts_down, end_here
 from filterlab.policy.admission import Admissions
 from filterlab.policy.blocking import expose, meet, strike_residually
 from filterlab.policy.case import Case, let_pass
-from filterlab.policy.effects import DropFrame, Effect, Forward, Settle, Side
+from filterlab.policy.effects import DropFrame, Effect, Forward, Inject, Settle, Side
 from filterlab.policy.ends import ends_of, is_from_server, is_second_syn
 from filterlab.policy.following import following_for
-from filterlab.policy.force import in_force, next_change, until
+from filterlab.policy.force import next_change, until
 from filterlab.policy.journal import Refusals, logged, logged_again, noted
-from filterlab.policy.position import inabilities
-from filterlab.policy.ready import ReadyRule, counts_parallel, make_ready, reading_plans
+from filterlab.policy.judging import Judge
+from filterlab.policy.position import inabilities, unfit
+from filterlab.policy.ready import ReadyRule, counts_parallel, reading_plans
 from filterlab.policy.residual import Blocks
 from filterlab.policy.rules import Policy, Position, Residual, Rule, StackModel
 from filterlab.policy.verdict import Verdict
 
-_Open = Literal[Verdict.UNDECIDED, Verdict.ALLOW]
 _FORWARD, _DROP = Forward(), DropFrame()
 # Router and neighbour solicitation and advertisement, redirect (RFC 4861, 4)
 _NEIGHBOUR_DISCOVERY = range(133, 138)
@@ -53,6 +53,8 @@ class Engine:
     def __init__(self, policy: Policy, chance: Callable[[], float]) -> None:
         for rule, reason in inabilities(policy):
             raise ValueError(f"{rule.source}: rule {rule.name!r}: {reason}")
+        if (why := unfit(policy.position, policy.stack)) is not None:
+            raise ValueError(f"{policy.source}: {why}")
         self._stack = stack = policy.stack
         self._chance = chance
         self._holds = policy.position in (Position.IN_PATH, Position.RESOLVER)
@@ -60,11 +62,11 @@ class Engine:
         self._pass: tuple[Effect, ...] = (_FORWARD,) if self._holds else ()
         self._stop: tuple[Effect, ...] = (_DROP,) if can_drop else ()
         self.quiet = len(self._pass)  # effects of a frame that changes nothing
-        self._rules = [make_ready(rule) for rule in policy.rules]
         self._plans = reading_plans(policy)
         self.asks_sums = bool(self._plans) and policy.stack.checks_checksum
         pairs = counts_parallel(policy)
         self._table = FlowTable(stack.max_flows, stack.idle_seconds, pairs)
+        self._judge = Judge(policy, chance, self._table.__len__)
         self._refusals = Refusals(policy.source, policy.stack.max_flows)
         self._find, self._idle_seconds = self._table.find, stack.idle_seconds
         self._blocks = Blocks(policy)
@@ -73,7 +75,6 @@ class Engine:
         self._fragments = Fragments(stack.fragments_most, stack.fragments)
         self._reads_short = not stack.checks_offset
         self._hours = tuple(r.hours for r in policy.rules if r.hours is not None)
-        self._aside: list[ReadyRule] = []  # struck by this frame without ending it
         self._keeps = policy.records is not None
         self._admitted = Admissions()
         self._frames = 0
@@ -121,6 +122,8 @@ class Engine:
         packet = dissect(frame)
         torn = packet is not None and packet.fragment
         if packet is not None and torn:
+            if self._fragments.holds:
+                return self._hold(packet, now, side)
             packet = self._fragments.put_together(packet, now)
         if packet is None:
             self._frames += 1
@@ -128,6 +131,18 @@ class Engine:
         if self._reads_short and not packet.whole:
             packet.read_short_header()
         return self.receive_packet(packet, now, side)
+
+    def _hold(self, fragment: Packet, now: float, side: Side) -> list[Effect]:
+        """Keep a fragment until all have come; they are judged by the last one."""
+        frames = self._fragments.let_go(fragment, now)
+        if not frames:
+            self._frames += 1
+            return list(self._stop)
+        said = self.receive_packet(fragment, now, side)
+        if _FORWARD not in said:
+            return said
+        released = [Inject(frame, side.other) for frame in frames]
+        return [_DROP, *released, *(e for e in said if e != _FORWARD)]
 
     def receive_packet(self, packet: Packet, now: float, side: Side) -> list[Effect]:
         """The same for a frame whose headers have been read."""
@@ -207,9 +222,9 @@ class Engine:
         case = self._case(flow, packet, from_client, side)
         if self._blocked and (met := self._meet_block(case, now)) is not None:
             return met
-        judged = self._judge(flow, now)
+        judged = self._judge.judge(flow, now)
         if judged is Verdict.UNDECIDED:  # its checksum has been looked at
-            notes = self._notes(flow, now) if self._aside else []
+            notes = self._notes(flow, now) if self._judge.aside else []
             if flow.place is not None:
                 return self._follow(case, flow.place, now) + notes
             return self._read(flow, packet, from_client, now, side) + notes
@@ -279,55 +294,25 @@ class Engine:
         if watch is None or not watch.look(packet, from_client, now):
             return list(self._pass)
         flow.each_message = flow.each_message or watch.each_message
-        judged = self._judge(flow, now)
+        judged = self._judge.judge(flow, now)
         if judged is Verdict.UNDECIDED:
             return [*self._pass, *self._notes(flow, now)]
         case = self._case(flow, packet, from_client, side)
         return self._decide(judged, case, now)
 
-    def _judge(self, flow: Flow, now: float) -> ReadyRule | _Open:
-        """The rule that strikes; ALLOW if all are false; UNDECIDED if some may yet."""
-        rules, watch = self._rules, flow.watch
-        # A box that reads piece by piece may find something else in the next piece.
-        again = watch is not None and watch.piecewise and bool(watch.pending)
-        for number in range(flow.first_rule, len(rules)):
-            ready = rules[number]
-            said = ready.test(flow)
-            if said and (ready.plain or self._applies(number, flow, now)):
-                return ready
-            if said is None and not (watch is not None and watch.piece_known):
-                return Verdict.UNDECIDED
-            # Of a piece that is something, what it is not will not be known later.
-            if not again:
-                flow.first_rule = number + 1
-        return Verdict.UNDECIDED if again else Verdict.ALLOW
-
-    def _applies(self, number: int, flow: Flow, now: float) -> bool:
-        """Whether a rule that is true ends the matter for this flow."""
-        ready = self._rules[number]
-        rule = ready.rule
-        if number in flow.passed or not in_force(rule, now, len(self._table)):
-            return False
-        happens = self._happens(rule.probability)
-        if happens and not ready.aside:
-            return True
-        flow.passed |= {number}
-        if happens:
-            self._aside.append(ready)
-        return False
-
     def _notes(self, flow: Flow, now: float) -> list[Effect]:
         """What the rules ask for that this frame has met on the way."""
-        met = ((r.rule, r.question.why(flow)) for r in self._aside)
+        aside = self._judge.aside
+        met = ((r.rule, r.question.why(flow)) for r in aside)
         effects = noted(self._frames, flow, met, now, self._keeps, self._admitted)
-        self._aside.clear()
+        aside.clear()
         return effects
 
     def _decide(
         self, judged: ReadyRule | Literal[Verdict.ALLOW], case: Case, now: float
     ) -> list[Effect]:
         flow = case.flow
-        notes = self._notes(flow, now) if self._aside else []
+        notes = self._notes(flow, now) if self._judge.aside else []
         if isinstance(judged, ReadyRule):
             effects = self._strike(judged, case, now)
         else:
@@ -347,7 +332,7 @@ class Engine:
         why = struck.question.why(flow)
         name, verdict, carry_out = ACTIONS[type(rule.then)]
         residual = rule.residual
-        if residual is None or not self._happens(residual.probability):
+        if residual is None or not self._judge.happens(residual.probability):
             effects = carry_out(case, rule)
         elif counts_down(rule.then):
             effects = carry_out(case, rule)
@@ -382,9 +367,6 @@ class Engine:
     ) -> list[Effect]:
         """Block the server of a flow: the prober has confirmed what the rule took."""
         return expose(self._blocks, rule, key, self._chance, now, why, self._frames)
-
-    def _happens(self, probability: float) -> bool:
-        return probability >= 1 or self._chance() < probability
 
     def _meet_block(self, case: Case, now: float) -> list[Effect] | None:
         """What a packet meets that a residual block is for; None if none is."""

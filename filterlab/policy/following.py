@@ -1,8 +1,9 @@
 """How a box follows TCP connections under its stack model: one at a time, or by hosts.
 
-Some boxes forget all that they know of two hosts at a reset between any of their ports
-(the sixth laboratory censor of Geneva does): such a reset is remembered by hosts, and a
-flow that is older than it is left alone.
+Some boxes forget all that they know of two hosts at a reset between any of their ports:
+such a reset is remembered by hosts, and a flow that is older than it is left alone. One
+with a single memory, which a reset empties for good (the sixth laboratory censor of
+Geneva), follows nothing any more.
 """
 
 from __future__ import annotations
@@ -26,10 +27,13 @@ class Following:
         self._most_packets = most_packets
         self._by_hosts = tracker.tears_by_hosts
         self._torn: dict[frozenset[bytes], int] = {}  # hosts: count of frames
+        self._is_blind = False
 
     def note(self, packet: Packet, frame: int) -> None:
         """See a packet of a flow that is not read."""
-        if not self._by_hosts or not self._tracker.tears_hosts(packet):
+        torn = self._tracker.torn_by(packet) if self._by_hosts else ()
+        self._is_blind = self._is_blind or "all" in torn
+        if "2-tuple" not in torn:
             return
         hosts = frozenset((packet.src, packet.dst))
         self._torn.pop(hosts, None)
@@ -47,7 +51,7 @@ class Following:
         if self._by_hosts:
             self.note(packet, frame)
             hosts = frozenset((packet.src, packet.dst))
-            if self._torn.get(hosts, -1) >= place.began:
+            if self._is_blind or self._torn.get(hosts, -1) >= place.began:
                 return Step.FORGET
         return step
 

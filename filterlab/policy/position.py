@@ -18,6 +18,7 @@ from filterlab.policy.rules import (
     Reset,
     Rule,
     Shutdown,
+    StackModel,
     Throttle,
 )
 
@@ -44,6 +45,13 @@ def inability(position: Position, rule: Rule) -> str | None:
     residual = rule.then.block if isinstance(rule.then, Probe) else rule.residual
     if position is Position.ON_PATH and residual and residual.mechanism == "drop":
         return "an on_path box cannot block by dropping; mechanism reset can"
+    return None
+
+
+def unfit(position: Position, stack: StackModel) -> str | None:
+    """Why a box in this position cannot follow connections so; None if it can."""
+    if stack.fragments == "hold" and position is not Position.IN_PATH:
+        return f"a box {position.value} cannot hold fragments: they have gone on"
     return None
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from filterlab.inspection.flow import Ends
 from filterlab.policy.rules import Policy, Probe, Residual, Rule, Width
 
-_Key = tuple[Width, tuple[int | bytes, ...]]
+Key = tuple[Width, tuple[int | bytes, ...]]
 
 
 @dataclass(slots=True)
@@ -27,6 +27,7 @@ class Block:
     seconds: float
     ends: float = field(init=False)
     settled: bool = False  # a switch has been told
+    begins_at_once: bool = True
 
     def __post_init__(self) -> None:
         self.ends = self.starts + self.seconds
@@ -45,7 +46,7 @@ class Blocks:
             if isinstance(rule.then, Probe) and rule.then.block
         }
         self._kinds: tuple[Width, ...] = tuple(sorted(kinds))
-        self.by_key: dict[_Key, Block] = {}
+        self.by_key: dict[Key, Block] = {}
         self._count = 0
 
     def __len__(self) -> int:
@@ -60,20 +61,28 @@ class Blocks:
         now: float,
         why: Mapping[str, str],
     ) -> Block:
-        """Begin a block, or begin it again."""
+        """Begin a block, or begin it again; one that is yet to begin stays as it is."""
+        key = key_of(residual.key, ends)
+        waiting = self.by_key.get(key)
+        if waiting is not None and waiting.rule is rule and now < waiting.starts:
+            return waiting
         seconds = residual.seconds
         if residual.most_seconds is not None:
             seconds += chance() * (residual.most_seconds - seconds)
         self._count += 1
-        starts = now + residual.onset_seconds
+        onset = residual.onset_seconds
+        if residual.most_onset_seconds is not None:
+            onset += chance() * (residual.most_onset_seconds - onset)
+        starts = now + onset
         block = Block(self._count, rule, residual, why, starts, seconds)
-        self.by_key[_key(residual.key, ends)] = block
+        block.begins_at_once = not onset
+        self.by_key[key] = block
         return block
 
     def find(self, ends: Ends, from_client: bool, now: float) -> Block | None:
         """The block that a packet meets, which may make it last longer."""
         for kind in self._kinds:
-            key = _key(kind, ends)
+            key = key_of(kind, ends)
             block = self.by_key.get(key)
             if block is None or now < block.starts:
                 continue
@@ -95,7 +104,8 @@ class Blocks:
             del self.by_key[key]
 
 
-def _key(kind: Width, ends: Ends) -> _Key:
+def key_of(kind: Width, ends: Ends) -> Key:
+    """What of a flow's ends counts: equal for all that a block of this kind is for."""
     protocol, client, client_port, server, server_port = ends
     if kind == "client":
         return kind, (client,)

@@ -7,7 +7,6 @@ holds values only; `filterlab.scenario.policies` makes them from YAML, and
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
@@ -19,6 +18,16 @@ from filterlab.policy.admission import Admit
 from filterlab.policy.retention import Records as Records
 from filterlab.policy.stack import Grade as Grade
 from filterlab.policy.stack import StackModel as StackModel
+from filterlab.policy.wanted import AllOf as AllOf
+from filterlab.policy.wanted import AnyOf as AnyOf
+from filterlab.policy.wanted import Condition as Condition
+from filterlab.policy.wanted import Match as Match
+from filterlab.policy.wanted import Names as Names
+from filterlab.policy.wanted import Networks as Networks
+from filterlab.policy.wanted import Not as Not
+from filterlab.policy.wanted import Numbers as Numbers
+from filterlab.policy.wanted import Texts as Texts
+from filterlab.policy.wanted import Wanted as Wanted
 
 Address = IPv4Address | IPv6Address
 
@@ -41,79 +50,6 @@ class Source:
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}"
-
-
-@dataclass(frozen=True, slots=True)
-class Match:
-    """One key of a `when`: true if the field has any of the wanted values.
-
-    `field` is a key of `filterlab.inspection.fields.FIELDS`. `wanted` holds values as
-    that field's kind reads them: names (lower case, `*.x` for every name below x),
-    networks, numbers and number ranges, or plain texts.
-    """
-
-    field: str
-    wanted: Wanted
-
-
-@dataclass(frozen=True, slots=True)
-class AllOf:
-    """True if every part is."""
-
-    parts: tuple[Condition, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class AnyOf:
-    """True if at least one part is."""
-
-    parts: tuple[Condition, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Not:
-    """True if its part is false, once that is known."""
-
-    part: Condition
-
-
-Condition = Match | AllOf | AnyOf | Not
-
-
-@dataclass(frozen=True, slots=True)
-class Names:
-    """Host names: exact ones, and suffixes that cover every name below them."""
-
-    exact: frozenset[str]
-    below: frozenset[str]  # without the leading "*."
-
-
-@dataclass(frozen=True, slots=True)
-class Networks:
-    """IP networks by prefix length, so that a look-up costs one probe a length.
-
-    Keyed by (version, prefix length); values are the network addresses as integers.
-    """
-
-    by_length: Mapping[tuple[int, int], frozenset[int]]
-
-
-@dataclass(frozen=True, slots=True)
-class Numbers:
-    """Single numbers and closed ranges of them (ports, lengths, protocol numbers)."""
-
-    single: frozenset[int]
-    ranges: tuple[tuple[int, int], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Texts:
-    """Texts compared as they stand; `*` at either end stands for anything."""
-
-    patterns: tuple[str, ...]
-
-
-Wanted = Names | Networks | Numbers | Texts
 
 
 class Ends(StrEnum):
@@ -283,7 +219,8 @@ class Residual:
     `key` is what later packets are compared by: the client's or the server's address
     alone, the server's address and port, 2-tuple (client address, server address),
     3-tuple (and server port), 4-tuple (and client port). `seconds` up to `most_seconds`
-    are drawn where it is given. `needs_data` resets only packets that carry some.
+    are drawn where it is given, and `onset_seconds` likewise. `needs_data` resets only
+    packets that carry some.
     """
 
     key: Width
@@ -296,6 +233,7 @@ class Residual:
     probability: float = 1.0
     most_seconds: float | None = None
     needs_data: bool = False
+    most_onset_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -359,6 +297,19 @@ class Load:
 
 
 @dataclass(frozen=True, slots=True)
+class AfterFlows:
+    """From which flow on a rule strikes: the `count`-th that its condition holds of.
+
+    Counted are the flows of the last `within_seconds` that have the same ends as far as
+    `of` goes.
+    """
+
+    count: int
+    of: Width
+    within_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
 class Rule:
     """When the condition holds, do this; for a flow in `probability` of all cases."""
 
@@ -370,11 +321,13 @@ class Rule:
     hours: Hours | None = None
     load: Load | None = None
     probability: float = 1.0
+    after_flows: AfterFlows | None = None
 
     @property
     def always(self) -> bool:
         """Whether the rule is in force at all times, and for every flow."""
-        return self.hours is None and self.load is None and self.probability >= 1
+        at_times = self.hours or self.load or self.after_flows
+        return at_times is None and self.probability >= 1
 
 
 class OwnRecogniser(Protocol):

@@ -58,7 +58,7 @@ class StackModel:
     cut_hello: bool = True  # reads of a ClientHello what has come of it
     cut_record: bool = True  # reads one whose TLS record ends before it does
     final_dot: Literal["ignored", "kept"] = "ignored"
-    fragments: Literal["read", "pass", "drop"] = "read"
+    fragments: Literal["read", "pass", "drop", "hold"] = "read"
     fragments_most: int = 64  # of one datagram; Linux, ipfrag_max_dist
     gives_up_bytes: int | None = None
     known_once: bool = False  # of pieces, the first that may be something decides

@@ -25,6 +25,7 @@ from filterlab.scenario.schema import Scenario
 from filterlab.scenario.sharing import check_sharing
 from filterlab.scenario.source import Document, Path_
 from filterlab.scenario.timeline import phases_of
+from filterlab.scenario.unread import UnreadChecks
 
 _NO_FACTS = Facts()
 
@@ -35,7 +36,9 @@ def load_scenario(path: Path | str, facts: Facts = _NO_FACTS) -> Scenario:
     document = source.read(path)
     result = validate(Scenario, document)
     broken: set[str] = set()
+    failed: list[Path_] = []
     if isinstance(result, list):
+        failed = result
         broken = {str(failed[0]) for failed in result if failed}
         scenario = _without(result, document)
         if scenario is None:
@@ -44,6 +47,7 @@ def load_scenario(path: Path | str, facts: Facts = _NO_FACTS) -> Scenario:
         scenario = result
     checks = Checks(scenario, document, facts, path)
     layout = checks.run()
+    UnreadChecks(scenario, document, facts, layout, path).run(failed)
     problems: list[Problem] = []
     for name in dict.fromkeys(moment.policy for moment in scenario.timeline):
         try:

@@ -11,7 +11,7 @@ from datetime import date
 from pathlib import Path
 
 from filterlab.inspection.fields import FIELDS
-from filterlab.policy.position import inability
+from filterlab.policy.position import inability, unfit
 from filterlab.policy.rules import (
     Condition,
     Grade,
@@ -75,6 +75,15 @@ def _policy(file: PolicyFile, document: Document, path: Path) -> Policy:
     reader = ConditionReader(document, path.parent)
     rules: list[Rule] = []
     stack = file.stack.model()
+    if (why := unfit(position, stack)) is not None:
+        document.complain(
+            "cannot-at-position",
+            ("stack", "fragments"),
+            why,
+            help="position: in_path can",
+            other=document.place(("position",)),
+            other_says="the position is given here",
+        )
     for index, written in enumerate(file.rules):
         when: Condition | None = None
         if "when" in written.model_fields_set:
@@ -90,6 +99,7 @@ def _policy(file: PolicyFile, document: Document, path: Path) -> Policy:
             None if written.schedule is None else written.schedule.hours(),
             None if written.load is None else written.load.load(),
             written.probability,
+            None if written.after_flows is None else written.after_flows.after_flows(),
         )
         _check(document, position, written, rule)
         _check_reading(document, file, written, rule)

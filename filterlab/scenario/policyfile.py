@@ -9,12 +9,19 @@ from __future__ import annotations
 
 import re
 from datetime import date
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Self, cast, get_args
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from filterlab.inspection.fields import FIELDS
-from filterlab.policy.rules import Hours, Load, Position, Records
+from filterlab.policy.rules import (
+    AfterFlows,
+    Hours,
+    Load,
+    Position,
+    Records,
+    Width,
+)
 from filterlab.scenario.actionfile import Then
 from filterlab.scenario.item import Item
 from filterlab.scenario.plugins import PluginText
@@ -100,6 +107,24 @@ class LoadText(Item):
         return Load(self.at_least or 0, self.below)
 
 
+class AfterFlowsText(Item):
+    """From which flow on a rule strikes, counted by what they have in common."""
+
+    count: Annotated[int, whole_number(2, 10_000, "a number of flows")]
+    of: Annotated[str, word_of(*get_args(Width))]
+    within: Seconds
+
+    @model_validator(mode="after")
+    def _some_time(self) -> Self:
+        if not self.within:
+            raise Unreadable("a 'within' of some time", says="counts nothing")
+        return self
+
+    def after_flows(self) -> AfterFlows:
+        """The value that the engine works with."""
+        return AfterFlows(self.count, cast(Width, self.of), self.within)
+
+
 class SignaturesText(Item):
     """What the box knows of protocols."""
 
@@ -157,6 +182,7 @@ class RuleText(Item):
     residual: ResidualText | None = None
     schedule: ScheduleText | None = None
     load: LoadText | None = None
+    after_flows: AfterFlowsText | None = None
     probability: Share = 1.0
 
 

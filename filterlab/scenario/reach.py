@@ -10,16 +10,28 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 
-from filterlab.inspection.flow import PROTOCOL_NAMES
+from filterlab.inspection.fields import FIELDS
+from filterlab.inspection.flow import PROTOCOL_NAMES, TCP
 from filterlab.inspection.recogniser import QuicReading
 from filterlab.policy.coverage import (
     EVERY,
     Transports,
+    are_apart,
     takes_all_of,
     transports_of,
     transports_of_action,
 )
-from filterlab.policy.rules import AllOf, AnyOf, Condition, Match, Rule, StackModel
+from filterlab.policy.rules import (
+    AllOf,
+    AnyOf,
+    Condition,
+    InjectDns,
+    InjectHttp,
+    Match,
+    Redirect,
+    Rule,
+    StackModel,
+)
 from filterlab.scenario.conditions import fields_of
 from filterlab.scenario.policyfile import RuleText
 from filterlab.scenario.problem import listed, quoted
@@ -46,6 +58,8 @@ def check_reach(
     if not transports_of(rule.when, stack) & transports_of_action(rule):
         _complain_of_nothing(document, written, rule, stack)
         return
+    if isinstance(rule.then, Redirect):
+        _check_in_time(document, written, rule, earlier, stack)
     for other in earlier:
         if not takes_all_of(other, rule, stack):
             continue
@@ -57,6 +71,35 @@ def check_reach(
             f"{quoted(other.name)} on line {other.source.line} takes "
             f"{'every frame' if other.when is None else why} first",
             on_key=True,
+        )
+        break
+
+
+def _check_in_time(
+    document: Document,
+    written: RuleText,
+    rule: Rule,
+    earlier: list[Rule],
+    stack: StackModel,
+) -> None:
+    """Complain of a redirect that an earlier rule keeps from a flow's first packet.
+
+    A datagram says all at once; of a TCP connection the first packet says nothing, and
+    the other server would be given the middle of it.
+    """
+    for other in earlier:
+        keys = sorted(key for key in fields_of(other.when) if FIELDS[key].recogniser)
+        both = transports_of(other.when, stack) & transports_of(rule.when, stack)
+        waits = keys or isinstance(other.then, InjectDns | InjectHttp)
+        if not waits or TCP not in both or are_apart(other.when, rule.when):
+            continue
+        document.complain(
+            "cannot-follow",
+            (*written.path, "then"),
+            "a flow is redirected from its first packet on, but the rule "
+            f"{quoted(other.name)} on line {other.source.line} must wait to know "
+            f"{listed(keys, 'and') or 'what is asked'} of such flows",
+            help="put this rule before it, or let the two speak of different flows",
         )
         break
 

@@ -8,7 +8,6 @@ from filterlab.policy.rules import Residual, Width
 from filterlab.scenario.item import Item
 from filterlab.scenario.values import (
     Reads,
-    Seconds,
     Share,
     Truth,
     Unreadable,
@@ -48,7 +47,7 @@ class ResidualText(Item):
     to_server: Truth = True
     to_client: Truth = True
     mechanism: Annotated[str, word_of("drop", "reset")] = "drop"
-    onset: Seconds = 0.0
+    onset: Annotated[tuple[float, float], Reads(_some_seconds)] = (0.0, 0.0)
     probability: Share = 1.0
 
     def residual(self) -> Residual:
@@ -62,6 +61,7 @@ class ResidualText(Item):
             to_server=self.to_server,
             to_client=self.to_client,
             mechanism=cast(_Mechanism, self.mechanism),
-            onset_seconds=self.onset,
+            onset_seconds=self.onset[0],
+            most_onset_seconds=None if len(set(self.onset)) == 1 else self.onset[1],
             probability=self.probability,
         )

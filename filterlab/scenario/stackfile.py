@@ -56,7 +56,7 @@ class TeardownText(Item):
         "either", alias="from"
     )
     seq: Annotated[str, word_of("any", "window", "exact", "unexpected")] = "any"
-    match: Annotated[str, word_of("2-tuple", "4-tuple")] = "4-tuple"
+    match: Annotated[str, word_of("2-tuple", "4-tuple", "all")] = "4-tuple"
     payload: Truth | None = None
     opening: Truth | None = None
     probability: Share = 1.0
@@ -68,7 +68,7 @@ class TeardownText(Item):
             flags=frozenset(map(flag_bits, self.flags)),
             sender=cast(Sender, self.sender),
             seq=cast(Literal["any", "window", "exact", "unexpected"], self.seq),
-            match=cast(Literal["2-tuple", "4-tuple"], self.match),
+            match=cast(Literal["2-tuple", "4-tuple", "all"], self.match),
             payload=self.payload,
             opening=self.opening,
             probability=self.probability,
@@ -151,7 +151,7 @@ class StackText(Item):
     cut_hello: Truth | None = None
     cut_record: Truth | None = None
     final_dot: Annotated[str, word_of("ignored", "kept")] | None = None
-    fragments: Annotated[str, word_of("read", "pass", "drop")] | None = None
+    fragments: Annotated[str, word_of("read", "pass", "drop", "hold")] | None = None
     fragments_most: Annotated[int, whole_number(2, 8192)] | None = None
     gives_up_bytes: Annotated[int, whole_number(1, 65_535)] | None = None
     known_once: Truth | None = None

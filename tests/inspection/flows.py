@@ -76,6 +76,12 @@ def _step(end: ssl.SSLObject) -> None:
 
 def tls_handshake(newest: ssl.TLSVersion) -> tuple[bytes, bytes]:
     """The first flights of an OpenSSL client and of the server that answers it."""
+    hello, answer, _ = tls_second_flight(newest)
+    return hello, answer
+
+
+def tls_second_flight(newest: ssl.TLSVersion) -> tuple[bytes, bytes, bytes]:
+    """The same, and what the client says then."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     with TemporaryDirectory() as folder:
         file = Path(folder, "server.pem")
@@ -83,10 +89,14 @@ def tls_handshake(newest: ssl.TLSVersion) -> tuple[bytes, bytes]:
         context.load_cert_chain(file)
     coming, going = ssl.MemoryBIO(), ssl.MemoryBIO()
     server = context.wrap_bio(coming, going, server_side=True)
-    hello = _client(NAME, newest)[1].read()
+    client, said, heard = _client(NAME, newest)
+    hello = said.read()
     coming.write(hello)
     _step(server)
-    return hello, going.read()
+    answer = going.read()
+    heard.write(answer)
+    _step(client)
+    return hello, answer, said.read()
 
 
 def quic_datagrams(

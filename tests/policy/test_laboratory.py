@@ -90,6 +90,19 @@ def test_no_censor_puts_segments_together(name: str) -> None:
     assert not _acts(_engine(name), Talk(server_port=80), _nothing, halves)
 
 
+def test_the_sixth_censor_stays_blind() -> None:
+    """Its tcb is None from the first RST on; nothing sets it again (censor6.py)."""
+    engine = _engine("6")
+    later = [Talk(port=port, server_port=80) for port in (7, 8)]
+    _acts(engine, Talk(), _flags("RA", WRONG), [])
+    assert not _acts(engine, later[0], _nothing, [REQUEST])
+    # Whom it has seen to before, it goes on seeing to.
+    engine = _engine("6")
+    _acts(engine, later[0], _nothing, [REQUEST])
+    _acts(engine, Talk(), _flags("R"), [])
+    assert _acts(engine, later[1], _nothing, [REQUEST])
+
+
 @pytest.mark.parametrize("name", ["1", "4", "6", "7", "8", "9"])
 def test_dropping_censors_cut_the_address_off(name: str) -> None:
     engine = _engine(name)

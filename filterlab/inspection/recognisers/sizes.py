@@ -23,6 +23,10 @@ from filterlab.inspection.recogniser import (
     Reading,
 )
 
+# Of a client that sends at least three packets of some length it is at least that long
+# (net4people/bbs 363, Russia in April 2024).
+_LARGEST = 3
+
 
 class Sizes:
     """Notes the payload sizes of the first eight packets."""
@@ -80,6 +84,8 @@ def _finding(sizes: list[int]) -> Finding | Answer:
     fields = {"flow.sizes": (" ".join(f"{size:+d}" for size in sizes),)}
     if up:
         fields["flow.first_up"] = (str(up[0]),)
+    if len(up) >= _LARGEST:
+        fields["flow.up.third_largest"] = (str(sorted(up)[-_LARGEST]),)
     if down:
         fields["flow.first_down"] = (str(down[0]),)
     return Finding("", fields)

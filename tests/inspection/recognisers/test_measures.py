@@ -90,6 +90,7 @@ def test_notes_the_first_sizes() -> None:
     assert said.fields == {
         "flow.sizes": ("+500 -1000 -200 +60 +40 -300",),
         "flow.first_up": ("500",),
+        "flow.up.third_largest": ("40",),
         "flow.first_down": ("1000",),
     }
     assert subject.feed(_UP, b"x") is NEED_DATA
