@@ -35,7 +35,7 @@ _LEAF_BITS = 2048
 _SERIAL_TAIL_BYTES = 4
 _MAPPED = "::ffff:"  # RFC 4291, 2.5.5.2
 # The decision follows its effects within milliseconds; the machine may be busy.
-_TOLD_WITHIN_SECONDS = 2.0
+_TOLD_WITHIN_SECONDS = 10.0
 _LOOK_AGAIN_SECONDS = 0.005
 _ORIGIN_SECONDS = 5.0
 

@@ -241,7 +241,7 @@ class Network:
         name = f"{wire.first.interface}--{wire.second.interface}"
         log = self.folder / f"wirefilter-{name}.log"
         for door in links.switch_doors(wire):
-            wait_for(str(door), door.exists, within=20.0)
+            wait_for(str(door), door.exists, within=60.0)
         try:
             with log.open("wb") as out:
                 self._helpers[name] = subprocess.Popen(

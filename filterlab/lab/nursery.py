@@ -34,7 +34,7 @@ _CLONE_NEWNET = 0x40000000
 _PR_SET_PDEATHSIG, _PR_SET_NAME = 1, 15  # include/uapi/linux/prctl.h
 _MS_BIND, _MS_REC, _MS_PRIVATE = 0x1000, 0x4000, 1 << 18  # include/uapi/linux/mount.h
 _SIOCGIFFLAGS, _IFF_RUNNING = 0x8913, 0x40  # netdevice(7)
-_WITHIN_SECONDS = 20.0
+_WITHIN_SECONDS = 60.0
 _SIOCETHTOOL = 0x8946  # include/uapi/linux/sockios.h
 # include/uapi/linux/ethtool.h
 _ETHTOOL_GSTRINGS, _ETHTOOL_GSSET_INFO, _ETHTOOL_SFEATURES = 0x1B, 0x37, 0x3B

@@ -22,7 +22,7 @@ from filterlab.lab.seal import search_path
 
 _HOME = Path("/run/filterlab/ovs")
 _SCHEMA = Path("/usr/share/openvswitch/vswitch.ovsschema")
-_WITHIN_SECONDS = 20.0
+_WITHIN_SECONDS = 60.0
 PACKAGE = "apt-get install openvswitch-switch"
 
 

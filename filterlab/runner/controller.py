@@ -18,8 +18,9 @@ from filterlab.lab.interpreter import start_program
 from filterlab.lab.network import Network
 from filterlab.scenario import content
 
-# os-ken imports for half a second on a slow machine; the rest is the handshake.
-READY_WITHIN_SECONDS = 20.0
+# os-ken imports for half a second and shakes hands; but the machine may have ten times
+# more to do than it can, which is no fault of the controller.
+READY_WITHIN_SECONDS = 60.0
 # A policy of 100,000 static entries takes the switch a few seconds.
 ANSWER_WITHIN_SECONDS = 60.0
 

@@ -20,9 +20,9 @@ from filterlab.scenario.timeline import Phase
 
 T = TypeVar("T")
 
-# A line of decisions.jsonl follows its effects within a millisecond, on a machine that
-# is not so busy that nothing can be told anyway.
-DECIDED_WITHIN_SECONDS = 1.0
+# A line of decisions.jsonl follows its effects within a millisecond; but the machine may
+# have ten times more to do than it can.
+DECIDED_WITHIN_SECONDS = 5.0
 
 
 class Audience(Protocol):
