@@ -18,6 +18,7 @@ import pytest
 from tests.docs.blocks import DOCS, ROOT
 
 SCRIPT = ROOT / "vagrant" / "provision.sh"
+OWN_CERTIFICATES = Path("/usr/local/share/ca-certificates")
 SUITE = os.environ.get("FILTERLAB_DEBOOTSTRAP")
 MACHINES = (DOCS / "machines.md").read_text()
 PERMITS = "kernel.apparmor_restrict_unprivileged_userns"
@@ -82,6 +83,10 @@ def test_a_fresh_system_is_made_ready(tmp_path: Path) -> None:
     ):
         subprocess.run(["chroot", str(fresh), "sh", "-c", command], check=True)
     shutil.copy("/etc/resolv.conf", fresh / "etc" / "resolv.conf")
+    # The network that this test needs may be one whose certificates are the machine's.
+    if OWN_CERTIFICATES.is_dir():
+        within = fresh / OWN_CERTIFICATES.relative_to("/")
+        shutil.copytree(OWN_CERTIFICATES, within, dirs_exist_ok=True)
     inside = (
         f"mount --make-rprivate / && mount --bind {fresh} {fresh} && cd {fresh}"
         " && mount -t proc proc proc && mount --rbind /dev dev"
