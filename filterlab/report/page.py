@@ -22,6 +22,7 @@ from filterlab.report import words
 from filterlab.report.explain import NoRun
 from filterlab.report.ladder import Ladder, ladders
 from filterlab.report.picture import timeline, ways
+from filterlab.report.programs import Said, said
 from filterlab.report.rates import Chart, chart, curves
 from filterlab.report.rule import RuleLine, rule_lines
 from filterlab.report.seen import Sight, sight
@@ -55,6 +56,7 @@ class Shown:
     ladders: tuple[Ladder, ...] = ()
     rule: tuple[RuleLine, ...] = ()
     sight: Sight | None = None
+    programs: tuple[Said, ...] = ()
 
     @property
     def entry(self) -> Mapping[str, Any]:
@@ -141,13 +143,14 @@ def render(folder: Path) -> str:
     setting = _read_setting(folder)
     decisions = _read_decisions(folder)
     wires, unread = read_wires(folder)
-    cells = list(_cells(result, setting, decisions, wires))
+    cells = list(_cells(folder, result, setting, decisions, wires))
     return (
         environment()
         .get_template("run.html")
         .render(
             result=result,
             answer=answer(result, cells),
+            unmet=any(check["met"] is not True for check in result["expectations"]),
             exposure=result.get("exposure"),
             setting=setting,
             cells=cells,
@@ -183,6 +186,7 @@ def _read_decisions(folder: Path) -> list[dict[str, Any]]:
 
 
 def _cells(
+    folder: Path,
     result: Mapping[str, Any],
     setting: Mapping[str, Any],
     decisions: Sequence[Mapping[str, Any]],
@@ -191,6 +195,9 @@ def _cells(
     grouped: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
     for entry in result["probes"]:
         grouped.setdefault((entry["name"], entry["phase"]), []).append(entry)
+    attempts: dict[str, list[Mapping[str, Any]]] = {}
+    for entry in result["probes"]:
+        attempts.setdefault(entry["name"], []).append(entry)
     sights: dict[int, Sight | None] = {}
     for number, ((name, phase), entries) in enumerate(grouped.items(), start=1):
         bare = Shown(name, phase, f"probe-{number}", tuple(entries), None, None)
@@ -212,6 +219,7 @@ def _cells(
             tuple(ladders(wires, bare.entry, way, mine)),
             rule_lines(decision, setting["files"]) if decision else (),
             sights.get(index) if index is not None else None,
+            said(folder, bare.entry, attempts[name]) if harmed and not mine else (),
         )
 
 

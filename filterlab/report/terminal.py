@@ -144,7 +144,7 @@ def _print_reasons(result: Result, console: Console) -> None:
 
 def short(reason: str) -> str:
     """A rule's place without its folders: by-2020.yaml:14 instead of a whole path."""
-    return re.sub(r"[^ ]*/([^/ ]+\.yaml:)", r"\1", reason)
+    return re.sub(r"[^ (]*/([^/ ]+\.yaml:)", r"\1", reason)
 
 
 def _print_unmet(result: Result, console: Console) -> None:

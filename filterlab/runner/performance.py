@@ -20,8 +20,8 @@ from filterlab.scenario.timeline import Phase
 
 T = TypeVar("T")
 
-# A line of decisions.jsonl follows its effects within a millisecond; but the machine may
-# have ten times more to do than it can.
+# A line of decisions.jsonl follows its effects within a millisecond; but the machine
+# may have ten times more to do than it can.
 DECIDED_WITHIN_SECONDS = 5.0
 
 

@@ -60,6 +60,17 @@ def test_a_failure_says_what_was_seen_done_and_why(page: Reader) -> None:
     assert "decided here: list" in page.text
 
 
+def test_what_came_otherwise_than_expected_stands_first(
+    page: Reader, tmp_path: Path
+) -> None:
+    parts = [str(attrs["id"]) for tag, attrs in page.tags if tag == "h2"]
+    assert parts[:2] == ["expected", "reasons"]
+    met = Reader(render(write_folder(tmp_path, checks=())))
+    parts = [str(attrs["id"]) for tag, attrs in met.tags if tag == "h2"]
+    assert parts[0] == "reasons"
+    assert parts[-2:] == ["expected", "files"]
+
+
 def test_the_ladder_tells_passed_stopped_and_made(page: Reader) -> None:
     text = page.text
     assert "5 in all, 1 stopped there, 1 made by it" in text
