@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from filterlab.tools.commandline import of_yours
+
 _NAMES = "Names as `filterlab list` shows them, with *, or files; several with commas."
 
 Names = Annotated[str, typer.Option(help=_NAMES)]
@@ -18,7 +20,7 @@ Scenarios = Annotated[
     ),
 ]
 OwnTools = Annotated[
-    list[Path] | None, typer.Option(help="The file of a tool of your own.")
+    list[Path] | None, of_yours("Its file; several with several of these.")
 ]
 Repeat = Annotated[int, typer.Option(min=1, help="Tries of each cell.")]
 Seed = Annotated[int, typer.Option(help="Of the first try; each has its own.")]

@@ -20,6 +20,7 @@ from filterlab.matrix.refusal import Refusal
 from filterlab.matrix.script import Censor, Setting, censor, setting
 from filterlab.scenario import content
 from filterlab.scenario.problem import BadInput, Problem, did_you_mean
+from filterlab.tools.bring import Commands, brought, loaded
 from filterlab.tools.shelf import Shelf, put
 from filterlab.tools.tool import Tool, load_tool
 
@@ -27,6 +28,7 @@ _Read = TypeVar("_Read")
 
 DEFAULT_SCENARIO = "matrix"
 ALL = "all"
+_NO_COMMANDS = Commands()
 
 
 @dataclass
@@ -54,6 +56,7 @@ def choose(
     own_tools: Sequence[Path] = (),
     repeat: int = 1,
     seed: int = 1,
+    commands: Commands = _NO_COMMANDS,
 ) -> Choice:
     """Read what is named; raises Refusal for names, BadInput for files."""
     complaints: list[str] = []
@@ -63,22 +66,26 @@ def choose(
     staged = _named("--scenarios", scenarios, content.scenarios(), complaints)
     for file in own_tools:
         names[file.stem] = file
-        if file.is_file():
-            put(file)
-        else:
+        if not file.is_file():
             complaints.append(f"--tool {file}: there is no such file")
-    if not names and not complaints:
+    if not names and not commands.any and not complaints:
         complaints.append("no tool is chosen; see: filterlab list tools")
     if complaints:
         raise Refusal("; ".join(complaints))
     read_tools, settings, censors = _read(names, staged, kept)
+    texts = {n: p.read_text() for n, p in names.items() if p != shelf.get(n)}
+    for described in brought([], commands):
+        (tool,) = loaded([described])
+        read_tools[tool.name], texts[tool.name] = tool, described["text"]
+    for name in texts:
+        put(read_tools[name])
     missing = {name: tool for name, tool in read_tools.items() if tool.missing()}
     there = {name: tool for name, tool in read_tools.items() if name not in missing}
     skipped = {name: _mend(tool) for name, tool in missing.items()}
     for stage in settings if there else ():
         skipped |= unfit(stage, censors[0], list(there))
     fit = {name: tool for name, tool in there.items() if name not in skipped}
-    texts = {n: names[n].read_text() for n in fit if names[n] != shelf.get(n)}
+    texts = {name: text for name, text in texts.items() if name in fit}
     return Choice(Table(settings, censors, fit, repeat, seed, texts), skipped)
 
 

@@ -55,6 +55,16 @@ from filterlab.matrix.summary import Summary
 from filterlab.matrix.tally import tallies
 from filterlab.matrix.view import View, print_summary
 from filterlab.scenario.problem import BadInput
+from filterlab.tools.bring import Commands
+from filterlab.tools.commandline import (
+    Dns,
+    Http,
+    Socks,
+    ToolClient,
+    ToolPort,
+    ToolServer,
+    Tun,
+)
 from filterlab.tools.installing import InstallTools, install_all
 
 # As a shell reports a program that a signal has ended: 128 + its number.
@@ -78,6 +88,13 @@ def matrix(
     policies: Names = "",
     scenarios: Scenarios = DEFAULT_SCENARIO,
     tool: OwnTools = None,
+    tool_server: ToolServer = None,
+    tool_client: ToolClient = None,
+    tool_port: ToolPort = "443/tcp",
+    socks: Socks = None,
+    http: Http = None,
+    tun: Tun = None,
+    dns: Dns = None,
     install_tools: InstallTools = False,
     repeat: Repeat = 1,
     seed: Seed = 1,
@@ -102,10 +119,11 @@ def matrix(
     """Try tools under policies: every cell a sealed run of its own."""
     if install_tools:
         install_all()
-    try:
+    own = Commands(tool_server, tool_client, tool_port, socks, http, tun, dns)
+    ask = partial(choose, tools, policies, scenarios, tool or (), repeat, seed, own)
+    with _ending():
         if not policies:
             raise Refusal("--policies is missing", "see: filterlab list policies")
-        ask = partial(choose, tools, policies, scenarios, tool or (), repeat, seed)
         chosen = ask()
         options = Options(
             workers,
@@ -118,17 +136,24 @@ def matrix(
             load_expected(expect) if expect is not None else None,
             tallies(read(baseline)) if baseline is not None else None,
         )
+        if bisect is not None:
+            status = _bisect(ask, options, bisect, (good, bad), repo, as_json)
+        else:
+            status = _play(chosen, options, junit, as_json)
+    raise typer.Exit(status)
+
+
+@contextmanager
+def _ending() -> Iterator[None]:
+    """End with the status of what went wrong, once that is told."""
+    try:
         with ended_by_signals():
-            if bisect is not None:
-                status = _bisect(ask, options, bisect, (good, bad), repo, as_json)
-            else:
-                status = _play(chosen, options, junit, as_json)
+            yield
     except Refusal as refusal:
         print(refusal, file=sys.stderr)
         raise typer.Exit(2) from None
     except Interrupted as interrupted:
         raise typer.Exit(_BY_SIGNAL + interrupted.number) from None
-    raise typer.Exit(status)
 
 
 def _play(chosen: Choice, options: Options, junit: Path | None, as_json: bool) -> int:

@@ -18,6 +18,7 @@ from filterlab.report.terminal import Narrator
 from filterlab.runner.inside import Evening
 from filterlab.runner.plan import Plan, make_plan
 from filterlab.tools import shelf
+from filterlab.tools.tool import load_tool
 
 # Where the findings are, in the run's folder.
 FINDINGS = "findings.json"
@@ -47,7 +48,8 @@ def play_cells(order: Mapping[str, Any]) -> int:
     """Play one lab; what its tools came to is then in its folder."""
     folder = Path(order["folder"])
     for own in sorted((folder / "tools").glob("*.yaml")):
-        shelf.put(own, json.loads(own.with_suffix(".json").read_text()))
+        given = json.loads(own.with_suffix(".json").read_text())
+        shelf.put(load_tool(own, given=given))
     plan = make_plan(folder / SCENARIO)
     narrator = Narrator(Console(stderr=True, highlight=False))
     result = CellRun(order, plan, narrator).play()

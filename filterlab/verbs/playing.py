@@ -3,43 +3,35 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from filterlab.runner import sealing
 from filterlab.tools.bring import Commands, brought
+from filterlab.tools.commandline import (
+    Dns,
+    Http,
+    Socks,
+    ToolClient,
+    ToolPort,
+    ToolServer,
+    Tun,
+    of_yours,
+)
 from filterlab.tools.installing import InstallTools, install_all
 from filterlab.verbs.words import AsJson, Scenario, find
 
 _DEFAULT_SCENARIO = "belarus/2020-election-day"
 
 
-def _brought(says: str) -> Any:
-    """An option that describes a tool of the user's own."""
-    return typer.Option(help=says, rich_help_panel="A tool of yours")
-
-
 ToolFiles = Annotated[
     list[Path] | None,
-    _brought(
+    of_yours(
         "Its file: every fetch probe without a tool is tried over it as well, unless a"
         " probe names it (through: ITS-NAME)."
     ),
 ]
-ToolServer = Annotated[
-    str | None,
-    _brought(
-        "Or its commands: what starts its server. ${server_address} and ${port} say"
-        " where it is to listen, ${here} is this folder."
-    ),
-]
-ToolClient = Annotated[str | None, _brought("What starts its client.")]
-ToolPort = Annotated[str, _brought("Where its server listens, and by what.")]
-Socks = Annotated[str | None, _brought("It is entered by SOCKS5, at this port.")]
-Http = Annotated[str | None, _brought("By HTTP CONNECT, at this port.")]
-Tun = Annotated[str | None, _brought("By this interface, which it makes.")]
-Dns = Annotated[str | None, _brought("It is a resolver, at this port.")]
 
 
 def run(

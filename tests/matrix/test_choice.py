@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from filterlab.matrix.choice import choose, shard_of
 from filterlab.matrix.refusal import Refusal
 from filterlab.scenario import content
 from filterlab.scenario.problem import BadInput
+from filterlab.tools.bring import Commands
 
 OWN = """\
 title: A tool of the test's own
@@ -103,3 +105,19 @@ def test_a_scenario_without_a_probe_for_tools_is_refused(tmp_path: Path) -> None
 def test_a_shard_is_i_of_n(text: str) -> None:
     with pytest.raises(Refusal, match="expected i/n"):
         shard_of(text)
+
+
+def test_a_tool_without_a_file_is_its_commands(tmp_path: Path) -> None:
+    program = tmp_path / "my-near"
+    shutil.copy("/bin/cat", program)
+    commands = Commands(client=f"{program} -b 127.0.0.1", socks="1080")
+    chosen = choose("wireguard", "open", commands=commands)
+    tools = [*chosen.table.tools, *chosen.skipped]
+    assert set(tools) == {"wireguard", "my-near"}
+    assert "${client_program}" in (chosen.table.tool_files or {})["my-near"]
+    assert chosen.table.tools["my-near"].given["client_program"] == str(program)
+
+
+def test_half_a_tool_without_a_file_is_refused() -> None:
+    with pytest.raises(BadInput, match="exactly one of --socks"):
+        choose("wireguard", "open", commands=Commands(client="cat"))

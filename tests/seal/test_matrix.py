@@ -18,6 +18,7 @@ from tests.seal.matrices import WITHIN_SECONDS, Matrix, lines
 ROOT = Path(__file__).parents[2]
 TOOLS = "shadowsocks,http-proxy,openvpn-udp"
 TSPU, GFW = "ru-2022-tspu-sni", "cn-sni-rst"
+SLOW = "by-2020-throttle"
 SOCKS_TOOL = """\
 title: A tool of the test's own
 port: 8388/tcp
@@ -157,7 +158,7 @@ def test_bad_tools_are_told_and_the_others_go_on(
     wait_for("the end of all", lambda: not one.alive(), WITHIN_SECONDS)
 
 
-def test_a_tools_own_program_lies_beside_its_file(
+def test_tools_of_ones_own_with_a_file_and_without_work_or_are_slow(
     matrix: Callable[..., Matrix], tmp_path: Path
 ) -> None:
     shipped = (ROOT / "scenarios" / "tools" / "shadowsocks.yaml").read_text()
@@ -168,8 +169,17 @@ def test_a_tools_own_program_lies_beside_its_file(
     found = shutil.which("ss-server")
     assert found is not None
     shutil.copy(found, tmp_path / "far")
-    words = ["--tool", "mine.yaml", "--policies", GFW, "--json"]
-    assert matrix(*words).words() == {f"matrix::mine::{GFW}": "works"}
+    ends = "-s ${server_address} -p ${port} -k secret -m aes-256-gcm"
+    words = ["--tool", "mine.yaml", "--tool-server", f"./far {ends}"]
+    words += ["--tool-client", f"ss-local {ends} -b 127.0.0.1 -l 1080"]
+    words += ["--socks", "1080", "--policies", f"{GFW},{SLOW}", "--json"]
+    told = matrix(*words, "--out", "evidence").words()
+    tools = ("mine", "ss-local")
+    assert told == {f"matrix::{tool}::{GFW}": "works" for tool in tools} | {
+        f"matrix::{tool}::{SLOW}": "slow" for tool in tools
+    }
+    slow = [one for one in lines(tmp_path / "evidence") if one["word"] == "slow"]
+    assert [one["rule"].rpartition(" ")[2] for one in slow] == ['"abroad"'] * 2
 
 
 def test_a_cell_that_takes_too_long_is_ended(
