@@ -34,6 +34,7 @@ _VERBS = {
     "matrix": "filterlab.matrix.command:matrix",
     "records": "filterlab.records.command:records",
     "captures": "filterlab.trials.command:captures",
+    "exercise": "filterlab.exercises.command:exercise",
     "shell": "filterlab.verbs.playing:shell",
     "doctor": "filterlab.verbs.machine:doctor",
     "schema": "filterlab.verbs.looking:schema",

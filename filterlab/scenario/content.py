@@ -15,6 +15,7 @@ _NOT_SCENARIOS = {
     "programs",
     "strategies",
     "lists",
+    "exercises",
 }  # folders of scenarios/ with other uses
 
 

@@ -1,0 +1,66 @@
+"""Looks at an answer: runs it where it can do no harm, and judges what came of it.
+
+Whatever a participant wrote runs in a cage (`filterlab.lab.cage`), on a hidden
+scenario; what it did there is judged out here, against what is true.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from filterlab.exercises import judging
+from filterlab.exercises.faults import explained
+from filterlab.exercises.shelf import folder
+from filterlab.exercises.verdict import Verdict
+from filterlab.exercises.workspace import Workspace
+from filterlab.lab.cage import Limits, run_caged
+
+LIMITS = Limits()
+_POLICY, _DAY, _VISITS = "policy.yaml", "day.pcapng", "visits.json"
+
+
+def check(workspace: Workspace) -> Verdict:
+    """What the answer is worth; raises NotStarted, BadInput or Obstacle."""
+    answers = workspace.answers()
+    return _KINDS[workspace.exercise.file.check](workspace, answers)
+
+
+def _blocks(workspace: Workspace, answers: Mapping[str, bytes]) -> Verdict:
+    lines, verdict = _replayed(workspace, answers)
+    day = judging.visits(workspace.exercise.files("hidden")[_VISITS])
+    if verdict.stopped is None:
+        verdict.points = judging.blocked(day, lines)
+    return verdict
+
+
+def _replayed(
+    workspace: Workspace, answers: Mapping[str, bytes]
+) -> tuple[list[Any], Verdict]:
+    """What the answer decides of the hidden day, or why nothing can be said."""
+    given = workspace.exercise.files("given")
+    hidden = workspace.exercise.files("hidden")
+    files = {_POLICY: given[_POLICY].read_bytes(), **answers}
+    files[_DAY] = hidden[_DAY].read_bytes()
+    command = [sys.executable, "-m", "filterlab.exercises.trial", _POLICY, _DAY]
+    ended = run_caged(command, files, LIMITS, [folder()])
+    verdict = Verdict("on a day that you have not seen:")
+    name = next(iter(answers))
+    verdict.stopped = explained(name, ended, LIMITS)
+    if verdict.stopped is not None:
+        return [], verdict
+    try:
+        told = json.loads(ended.out)
+        if "bad" in told:
+            verdict.stopped, verdict.bad_input = str(told["bad"]), True
+        return list(told.get("lines", [])), verdict
+    except (ValueError, TypeError, AttributeError):
+        verdict.stopped = f"{name} ended the check before it was over"
+        return [], verdict
+
+
+_KINDS: dict[str, Callable[[Workspace, Mapping[str, bytes]], Verdict]] = {
+    "blocks": _blocks,
+}

@@ -1,0 +1,83 @@
+"""Holds what an answer decided about visits against what is true of them.
+
+The visits of a hidden day are in `hidden/visits.json`: each with the flows that it is
+made of (as OONI's endpoints: transport, client, port, server, port), what is wanted
+(`blocked`, `passes`, or the `name` that can be known), and what to say if it is missed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from filterlab.exercises.verdict import Point
+
+Line = Mapping[str, Any]
+_BLOCKS = ("block", "throttle")
+
+
+def visits(path: Path) -> list[dict[str, Any]]:
+    """The visits of a day."""
+    read: list[dict[str, Any]] = json.loads(path.read_text())
+    return read
+
+
+def blocked(day: Iterable[Mapping[str, Any]], lines: Sequence[Line]) -> list[Point]:
+    """Whether each visit is stopped or passes as it should."""
+    points = []
+    for visit in day:
+        struck = [one for one in _of(visit, lines) if one["verdict"] in _BLOCKS]
+        came = "blocked" if struck else "passes"
+        by = f"  {_by(struck[0])}" if struck else ""
+        wanted = came == visit["want"]
+        why = f"{_wanted(visit)} {visit.get('why', '')}".strip()
+        points.append(Point(wanted, visit["visit"], came + by, why))
+    return points
+
+
+def named(day: Iterable[Mapping[str, Any]], lines: Sequence[Line]) -> list[Point]:
+    """Whether what was written down of each visit has the name that can be known."""
+    points = []
+    for visit in day:
+        noted = [one for one in _of(visit, lines) if one["action"] == "record"]
+        values = {text for one in noted for text in one["finding"].values()}
+        found = visit["name"] in values
+        came = f"noted: {visit['name']}" if found else _noted(values)
+        why = f"{visit['name']} could have been written down. {visit.get('why', '')}"
+        points.append(Point(found, visit["visit"], came, why.strip()))
+    return points
+
+
+def _noted(values: set[str]) -> str:
+    return f"noted: {', '.join(sorted(values))}" if values else "nothing noted"
+
+
+def _wanted(visit: Mapping[str, Any]) -> str:
+    if visit["want"] == "blocked":
+        return "it should be blocked, and passes."
+    return "it should pass, and is blocked."
+
+
+def _by(line: Line) -> str:
+    found = ", ".join(f"{key} = {value}" for key, value in line["finding"].items())
+    return f'by {line["source"]} "{line["rule"]}"{": " if found else ""}{found}'
+
+
+def _of(visit: Mapping[str, Any], lines: Sequence[Line]) -> list[Line]:
+    flows = {_flow(endpoint) for endpoint in visit["flows"]}
+    return [one for one in lines if _key(one["flow"]) in flows]
+
+
+def _flow(endpoint: Sequence[Any]) -> tuple[Any, ...]:
+    transport, client, client_port, server, server_port = endpoint
+    return transport, client, int(client_port), server, int(server_port)
+
+
+def _key(flow: Mapping[str, Any]) -> tuple[Any, ...]:
+    return (
+        flow["protocol"],
+        *(flow["client"], int(flow["client_port"])),
+        *(flow["server"], int(flow["server_port"])),
+    )

@@ -1,0 +1,3 @@
+"""What is recorded from here is no test."""
+
+collect_ignore_glob = ["recordings/*", "record.py"]
