@@ -15,6 +15,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 
 import filterlab
@@ -29,6 +30,7 @@ from filterlab.strategies.serve import READY
 
 _MODULE = "filterlab.strategies.serve"
 _PACKAGES = Path(filterlab.__file__).parents[1]
+_RESTORES = {4: "iptables-restore", 6: "ip6tables-restore"}
 _DIED = "-p icmp -m icmp --icmp-type time-exceeded"
 # Measured: ready after 0.15 s, of which Python is most; the machine may be busy.
 _READY_SECONDS = 10.0
@@ -41,18 +43,20 @@ class _End:
     side: str
     node: LabNode
     text: str
-    other: str | None  # only packets to and from this address; None for all
+    others: tuple[str, ...]  # only packets to and from this host; empty for all
 
-    def rules(self, queue: int, interface: str) -> list[str]:
+    def rules(self, queue: int, interface: str, version: int) -> list[str]:
         """The rules that lead the host's packets into the queue, as iptables' words."""
         out, back = directions(self.text)
-        to = f" -d {self.other}" if self.other else ""
-        from_ = f" -s {self.other}" if self.other else ""
+        other = next((a for a in self.others if ip_address(a).version == version), None)
+        to, from_ = (f" -d {other}", f" -s {other}") if other else ("", "")
+        if self.others and not other:
+            return []
         jump = f"-j NFQUEUE --queue-num {queue}"
         found = [f"OUTPUT -o {interface}{to} {jump}"] if out else []
         if back:
             found.append(f"INPUT -i {interface}{from_} {jump}")
-        if lowers_ttl(self.text):
+        if version == 4 and lowers_ttl(self.text):
             # Word of a packet that died as it should would fail a connection that
             # lives: getsockopt(SO_ERROR) tells it. zapret's manual drops it as well.
             found.append(f"INPUT -i {interface} {_DIED} -j DROP")
@@ -80,7 +84,7 @@ class Around:
         self._renewals = 0
         self._ends = list(_ends(planned, plan, network))
         self._processes: list[Process] = []
-        self._led: list[tuple[LabNode, list[str]]] = []
+        self._led: list[tuple[LabNode, int, list[str]]] = []
 
     def start(self) -> None:
         """Start the processes; the first attempt waits until they are ready."""
@@ -101,8 +105,8 @@ class Around:
     def stop(self) -> None:
         """Leave the hosts' rules as they were, and end the processes."""
         while self._led:
-            node, rules = self._led.pop()
-            _firewall(node, "D", rules)
+            node, version, rules = self._led.pop()
+            _firewall(node, version, "D", rules)
         self._supervisor.stop(self._processes)
 
     def _start(self, end: _End) -> Process:
@@ -126,13 +130,14 @@ class Around:
     def _lead(self) -> None:
         """Lead the packets of the ends that are not led yet into their queues."""
         for end, process in zip(self._ends, self._processes, strict=True):
-            if any(node is end.node for node, _ in self._led):
+            if any(node is end.node for node, _, _ in self._led):
                 continue
             process.wait_ready(_READY_SECONDS)
-            rules = end.rules(self._queue, interface_of(end.node))
-            if said := _firewall(end.node, "A", rules):
-                raise NotReady(f"{self._name} strategy", said, [])
-            self._led.append((end.node, rules))
+            for version in _RESTORES:
+                rules = end.rules(self._queue, interface_of(end.node), version)
+                if said := _firewall(end.node, version, "A", rules):
+                    raise NotReady(f"{self._name} strategy", said, [])
+                self._led.append((end.node, version, rules))
 
     def _renew(self) -> None:
         """Let the processes forget what they have seen of earlier attempts."""
@@ -163,13 +168,13 @@ def _ends(planned: PlannedProbe, plan: Plan, network: Network) -> Iterator[_End]
     client = network.node(planned.client)
     if applied.client not in (None, HELLO_PADDING):
         assert applied.client is not None
-        yield _End("client", client, applied.client, None)
+        yield _End("client", client, applied.client, ())
     if applied.server is not None:
         # A tool without a server of its own speaks with the probe's target itself.
         own = planned.passage.server if planned.passage is not None else None
         server = own or planned.target
-        v4 = next(one for one in client.addresses if ":" not in one)
-        yield _End("server", network.node(server), applied.server, v4)
+        there = tuple(client.addresses)
+        yield _End("server", network.node(server), applied.server, there)
 
 
 def interface_of(node: LabNode) -> str:
@@ -181,10 +186,12 @@ def interface_of(node: LabNode) -> str:
     raise RuntimeError(f"{node.name} has no way out")
 
 
-def _firewall(node: LabNode, what: str, rules: list[str]) -> str:
+def _firewall(node: LabNode, version: int, what: str, rules: list[str]) -> str:
     """Add (A) or delete (D) rules in one go; what went wrong, or nothing."""
+    if not rules:
+        return ""
     lines = ["*filter", *(f"-{what} {rule}" for rule in rules), "COMMIT", ""]
-    argv = ["iptables-restore", "-w", "--noflush"]
+    argv = [_RESTORES[version], "-w", "--noflush"]
     done = node.run_in(argv, check=False, input="\n".join(lines))
     if done.returncode == 0:
         return ""

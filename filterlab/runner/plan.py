@@ -114,9 +114,11 @@ class Plan:
         probe = planned.probe
         options: dict[str, Any] = {"resolver": self._resolver_url(probe), **more}
         if probe.strategy is not None:
-            options["family"] = "4"  # strategies are about IPv4, as Geneva's are
+            options["family"] = "4"  # strategies are about IPv4 first, as Geneva's are
             if self.scenario.strategies[planned.name].client == HELLO_PADDING:
                 options["hello_padding_bytes"] = HELLO_PADDING_BYTES
+        if probe.over is not None:
+            options["family"] = probe.over.removeprefix("ipv")
         return ProbeRequest(
             kind=probe.kind,  # type: ignore[arg-type]
             target=self._target(probe),

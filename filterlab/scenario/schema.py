@@ -131,6 +131,7 @@ class Probe(Item):
     server_at: Words | None = None
     trusts: Words | None = None  # an interceptor, whose root the client has installed
     strategy: ProbeStrategy | None = None
+    over: Annotated[str, word_of("ipv4", "ipv6")] | None = None
     resolver: Resolver | None = None
     http: Annotated[str, word_of("1.1", "2", "3")] | None = None
     repeat: Annotated[int, whole_number(1, 10_000)] = 1
@@ -148,6 +149,9 @@ class Probe(Item):
         if self.server_at is not None and self.through is None:
             says = "places a tool's server, but goes through no tool"
             raise Unreadable("'through' beside it", says=says, kind="one-of")
+        if self.over is not None and self.through is not None:
+            says = "goes over one IP, but a tool chooses its own"
+            raise Unreadable("either 'over' or 'through'", says=says, kind="one-of")
         return self
 
     @property

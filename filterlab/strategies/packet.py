@@ -1,7 +1,9 @@
-"""An IPv4 packet that can be taken to pieces, changed, and put together again.
+"""An IP packet that can be taken to pieces, changed, and put together again.
 
 Lengths, checksums and offsets are worked out when it is put together, unless one was
-set by hand. Sources: RFC 791 (IPv4), 9293 (TCP), 768 (UDP), 1071 (checksum).
+set by hand. Geneva's notation knows IPv4's header only, so IPv6's stays as it is, but
+for its length. Sources: RFC 791 (IPv4), 8200 (IPv6), 9293 (TCP), 768 (UDP), 1071
+(checksum).
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ _IP = Struct("!BBHHHBBH4s4s")
 _TCP = Struct("!HHIIHHHH")
 _UDP = Struct("!HHHH")
 _IP_LEAST, _TCP_LEAST, _UDP_BYTES = 20, 20, 8
+_IPV6_BYTES = 40  # RFC 8200, 3
 _WORD = 4  # header lengths count 32-bit words
 MORE_FRAGMENTS, DONT_FRAGMENT = 1, 2  # RFC 791, 3.1, as the upper three bits say
 _END, _NOTHING = 0, 1  # the TCP options of one byte (RFC 9293, 3.2)
@@ -32,7 +35,10 @@ Option = tuple[int, bytes]
 
 @dataclass(slots=True)
 class Packet:
-    """One packet. `transport` is "TCP", "UDP", or "" where `load` is all there is."""
+    """One packet. `transport` is "TCP", "UDP", or "" where `load` is all there is.
+
+    `ip` has the fields of an IPv4 header, and nothing in a packet of IPv6.
+    """
 
     ip: dict[str, int]
     source: bytes
@@ -45,6 +51,7 @@ class Packet:
     # (protocol, field) -> the value that somebody wants instead of the right one
     fixed: dict[tuple[str, str], int] = field(default_factory=dict)
     delay_seconds: float = 0.0
+    ipv6: bytes = b""  # the header of an IPv6 packet
 
     def copy(self) -> Packet:
         """Another of the same."""
@@ -64,6 +71,9 @@ class Packet:
     def build(self) -> bytes:
         """The packet's bytes."""
         body = self.segment()
+        if self.ipv6:
+            payload = len(body).to_bytes(2, "big")
+            return self.ipv6[:4] + payload + self.ipv6[6:] + body
         fixed = self.fixed
         header_bytes = _IP_LEAST + len(self.ip_options)
         ihl = fixed.get(("IP", "ihl"), header_bytes // _WORD)
@@ -134,7 +144,9 @@ class Packet:
 
 
 def read(data: bytes) -> Packet | None:
-    """The packet that the bytes are; None if they are no IPv4."""
+    """The packet that the bytes are; None if they are no IP."""
+    if len(data) >= _IPV6_BYTES and data[0] >> 4 == 6:
+        return _read_ipv6(data)
     if len(data) < _IP_LEAST or data[0] >> 4 != 4:
         return None
     first, tos, length, ident, fragment, ttl, proto, _, source, target = (
@@ -154,14 +166,30 @@ def read(data: bytes) -> Packet | None:
     }
     packet = Packet(ip, source, target, data[_IP_LEAST:header_bytes])
     packet.load = data[header_bytes:length]
-    whole = not packet.ip["frag"] and not packet.ip["flags"] & MORE_FRAGMENTS
-    if whole and proto == TCP:
+    if not packet.ip["frag"] and not packet.ip["flags"] & MORE_FRAGMENTS:
+        _read_transport(packet, proto)
+    return packet
+
+
+def _read_ipv6(data: bytes) -> Packet | None:
+    """What stands behind an extension header is not taken to pieces."""
+    end = _IPV6_BYTES + int.from_bytes(data[4:6], "big")
+    if end > len(data):
+        return None
+    packet = Packet({}, data[8:24], data[24:40], ipv6=data[:_IPV6_BYTES])
+    packet.load = data[_IPV6_BYTES:end]
+    _read_transport(packet, data[6])
+    return packet
+
+
+def _read_transport(packet: Packet, protocol: int) -> None:
+    """Take what an IP packet carries to pieces, if it is TCP or UDP."""
+    if protocol == TCP:
         _read_tcp(packet, packet.load)
-    elif whole and proto == UDP and len(packet.load) >= _UDP_BYTES:
+    elif protocol == UDP and len(packet.load) >= _UDP_BYTES:
         sport, dport, _, _ = _UDP.unpack_from(packet.load)
         packet.transport, packet.head = "UDP", {"sport": sport, "dport": dport}
         packet.load = packet.load[_UDP_BYTES:]
-    return packet
 
 
 def _read_tcp(packet: Packet, data: bytes) -> None:
@@ -243,8 +271,11 @@ def segments(packet: Packet, at: int, overlap_bytes: int) -> tuple[Packet, Packe
 def fragments(packet: Packet, at: int) -> tuple[Packet, Packet] | None:
     """The packet as two IP fragments cut at `at` times 8 bytes; None if too short.
 
-    A cut outside of the packet, or in one of 8 bytes, is one in its middle.
+    A cut outside of the packet, or in one of 8 bytes, is one in its middle. Only a
+    sender of IPv6 fragments, with a header that the notation does not know.
     """
+    if packet.ipv6:
+        return None
     body = packet.segment()
     cut = at * 8
     if at < 0 or cut > len(body) or len(body) <= 8:

@@ -167,6 +167,9 @@ class Running:
     def _trace(self, action: Trace, packet: Packet) -> Iterator[Packet]:
         if id(action) in self._traced or action.unusable:
             return
+        if packet.ipv6:  # no header whose TTL could be set: it goes on as it is
+            yield packet
+            return
         self._traced.add(id(action))
         for number, ttl in enumerate(_ttls(action)):
             one = packet.copy()

@@ -27,7 +27,7 @@ from filterlab.strategies.running import Manipulation, Outgoing
 
 READY = "ready"
 _LONGEST_SECONDS = 3600.0  # select() takes no more than fits in a time_t
-_IPV4 = 0x0800  # the Ethernet type of IPv4 (IANA)
+_TYPES = {4: 0x0800, 6: 0x86DD}  # the Ethernet types of IPv4 and IPv6 (IANA)
 
 
 class Wire:
@@ -41,7 +41,8 @@ class Wire:
 
     def send(self, data: bytes) -> None:
         """Put an IP packet on the wire as it is."""
-        there = (self._interface, _IPV4, 0, 0, self._neighbour)
+        kind = _TYPES.get(data[0] >> 4, _TYPES[4])  # a tampered version is neither
+        there = (self._interface, kind, 0, 0, self._neighbour)
         self._socket.sendto(data, there)
 
 
@@ -113,7 +114,8 @@ class Server:
 def _neighbour(interface: str) -> bytes:
     """The MAC address of the router behind an interface, as the kernel knows it.
 
-    The lab lets neighbours know each other from the start; proc_pid_net(5).
+    The lab lets neighbours know each other from the start; proc_pid_net(5). Its router
+    has one address of that kind, whatever IP goes there.
     """
     for line in Path("/proc/net/arp").read_text().splitlines()[1:]:
         words = line.split()

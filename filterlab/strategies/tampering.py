@@ -39,8 +39,8 @@ class Unusable(ValueError):  # noqa: N818 - about a value in a strategy
 
 def has(packet: Packet, protocol: str) -> bool:
     """Whether the packet has a header of this protocol."""
-    if protocol == "IP":
-        return True
+    if protocol == "IP":  # Geneva's is IPv4
+        return not packet.ipv6
     if protocol in ("DNS", "DNSQR"):
         if packet.transport != "UDP" or 53 not in packet.head.values():
             return False

@@ -68,6 +68,7 @@ def test_published_strategies_do_what_was_published(tmp_path: Path) -> None:
     assert shown["syn data"].startswith("[TCP:flags:S]-duplicate")
     capture = folder / "gate-inside.pcapng"
     the_hello_went_in_pieces_of_eight_and_four(capture)
+    the_same_went_over_ipv6(capture)
     the_name_went_in_two_records(capture)
     the_wrong_request_died_on_its_way(capture)
     the_servers_sent_what_they_were_told(capture)
@@ -78,6 +79,13 @@ def the_hello_went_in_pieces_of_eight_and_four(capture: Path) -> None:
     second = seen(capture, "tcp.len == 4 and tcp.dstport == 443", "tcp.stream")
     assert first
     assert {stream for (stream,) in first} == {stream for (stream,) in second}
+
+
+def the_same_went_over_ipv6(capture: Path) -> None:
+    cut = seen(capture, "ipv6 and tcp.len == 8 and tcp.dstport == 443", "tcp.stream")
+    small = "ipv6 and tcp.srcport == 443 and tcp.window_size_value == 98"
+    assert cut
+    assert seen(capture, small, "tcp.stream")
 
 
 def the_name_went_in_two_records(capture: Path) -> None:

@@ -13,7 +13,7 @@ from filterlab.strategies.named import doubtful, manipulation
 from filterlab.strategies.packet import read
 from filterlab.strategies.parser import parse
 from filterlab.strategies.running import Running
-from tests.inspection.wire import DNS, DNSQR, IP, TCP, UDP
+from tests.inspection.wire import DNS, DNSQR, IP, TCP, UDP, IPv6
 from tests.strategies.published import ALL
 
 CLIENT, SERVER = "100.64.0.2", "198.18.0.5"
@@ -337,3 +337,39 @@ def test_cuts_and_overlaps_below_zero_are_counted_as_geneva_counts_them() -> Non
     assert bytes(first[TCP].payload) == LOAD[:-7]
     assert bytes(second[TCP].payload) == LOAD[-5:]
     assert second[TCP].seq == 995
+
+
+def packet_of_six(load: bytes = LOAD) -> bytes:
+    layer = TCP(sport=40000, dport=80, seq=1000, ack=5000, flags="PA")
+    return bytes(IPv6(src="2001:db8::2", dst="2001:db8::5", hlim=64) / layer / load)
+
+
+def run_over_six(dna: str) -> list[IPv6]:
+    outgoing = Running(parse(dna), Random(1)).outbound(packet_of_six())
+    made = [IPv6(one.data) for one in outgoing]
+    for one in made:  # Scapy works out the right checksum and length anew
+        again = IPv6(bytes(one))
+        del again.plen
+        del again[TCP].chksum
+        assert bytes(again) == bytes(one)
+    return made
+
+
+def test_ipv6_is_put_together_again_and_what_tcp_carries_is_cut() -> None:
+    taken = read(packet_of_six())
+    assert taken is not None
+    assert taken.build() == packet_of_six()
+    first, second = run_over_six("[TCP:flags:PA]-fragment{tcp:8:True}-|")
+    assert [bytes(one[TCP].payload) for one in (first, second)] == [LOAD[:8], LOAD[8:]]
+    (made,) = run_over_six("[TCP:flags:PA]-tamper{TCP:options-mss:replace:99}-|")
+    assert dict(made[TCP].options)["MSS"] == 99
+
+
+def test_the_header_of_ipv6_is_none_that_the_notation_knows() -> None:
+    (untouched,) = run_over_six("[IP:ttl:64]-drop-|")
+    assert bytes(untouched) == packet_of_six()
+    for act in ("tamper{IP:ttl:replace:8}", "trace{1:9}"):
+        (same,) = run_over_six(f"[TCP:flags:PA]-{act}-|")
+        assert bytes(same) == packet_of_six()
+    one, two = run_over_six("[TCP:flags:PA]-fragment{ip:1:True}-|")
+    assert bytes(one) == bytes(two) == packet_of_six()
