@@ -11,7 +11,8 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from filterlab.exercises import judging
+from filterlab.exercises import answerfile, judging
+from filterlab.exercises.dealing import ways_of
 from filterlab.exercises.faults import explained
 from filterlab.exercises.shelf import folder
 from filterlab.exercises.verdict import Verdict
@@ -20,6 +21,7 @@ from filterlab.lab.cage import Limits, run_caged
 
 LIMITS = Limits()
 _POLICY, _DAY, _VISITS = "policy.yaml", "day.pcapng", "visits.json"
+_ABOUT = "me.yaml"
 
 
 def check(workspace: Workspace) -> Verdict:
@@ -36,18 +38,41 @@ def _blocks(workspace: Workspace, answers: Mapping[str, bytes]) -> Verdict:
     return verdict
 
 
+def _names(workspace: Workspace, answers: Mapping[str, bytes]) -> Verdict:
+    """A notebook, and what its reader believes of a morning that both have seen."""
+    said = answerfile.known(workspace.folder / _ABOUT)
+    lines, verdict = _replayed(workspace, answers)
+    if verdict.stopped is None:
+        day = judging.visits(workspace.exercise.files("hidden")[_VISITS])
+        truth = answerfile.known(workspace.exercise.files("solution")[_ABOUT])
+        verdict.points = judging.named(day, lines)
+        verdict.points += judging.believed(said, truth, judging.MEANT)
+    return verdict
+
+
+def _ways(workspace: Workspace, answers: Mapping[str, bytes]) -> Verdict:
+    """Nothing to run: which way each site is blocked, and what was dealt."""
+    (name,) = answers
+    said = answerfile.ways(workspace.folder / name)
+    truth = ways_of(workspace.hand)
+    points = judging.believed(said, truth, judging.LOOK_AT)
+    return Verdict("the sites that you were dealt:", points)
+
+
 def _replayed(
     workspace: Workspace, answers: Mapping[str, bytes]
 ) -> tuple[list[Any], Verdict]:
     """What the answer decides of the hidden day, or why nothing can be said."""
     given = workspace.exercise.files("given")
     hidden = workspace.exercise.files("hidden")
-    files = {_POLICY: given[_POLICY].read_bytes(), **answers}
-    files[_DAY] = hidden[_DAY].read_bytes()
-    command = [sys.executable, "-m", "filterlab.exercises.trial", _POLICY, _DAY]
+    name = next(iter(answers))
+    files = {**answers, _DAY: hidden[_DAY].read_bytes()}
+    policy = name
+    if not name.endswith(".yaml"):  # it is what the policy asks
+        policy, files[_POLICY] = _POLICY, given[_POLICY].read_bytes()
+    command = [sys.executable, "-m", "filterlab.exercises.trial", policy, _DAY]
     ended = run_caged(command, files, LIMITS, [folder()])
     verdict = Verdict("on a day that you have not seen:")
-    name = next(iter(answers))
     verdict.stopped = explained(name, ended, LIMITS)
     if verdict.stopped is not None:
         return [], verdict
@@ -63,4 +88,6 @@ def _replayed(
 
 _KINDS: dict[str, Callable[[Workspace, Mapping[str, bytes]], Verdict]] = {
     "blocks": _blocks,
+    "names": _names,
+    "ways": _ways,
 }

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from filterlab.exercises.checking import check
+from filterlab.exercises.dealing import ways_of
 from filterlab.exercises.shelf import Exercise, exercises
 from filterlab.exercises.shelf import exercise as named
 from filterlab.exercises.workspace import TASK, NotStarted, Workspace
@@ -133,6 +134,10 @@ def _reset(workspace: Workspace) -> int:
 
 def _solution(workspace: Workspace) -> int:
     print(workspace.exercise.text("solution").rstrip())
+    if workspace.exercise.file.check == "ways" and workspace.started:
+        print()
+        for site, way in ways_of(workspace.hand).items():
+            print(f"  {site}: {way}")
     for name, path in workspace.exercise.files("solution").items():
         print(f"\n--- {name} ({shown(path)})\n{path.read_text().rstrip()}")
     return 0

@@ -16,6 +16,20 @@ from filterlab.exercises.verdict import Point
 
 Line = Mapping[str, Any]
 _BLOCKS = ("block", "throttle")
+# Of a site that is blocked in this way: where to look.
+LOOK_AT = {
+    "dns": "look at the answer to the question for its name: who is there?",
+    "address": "look for the first packet that a server sends back.",
+    "http": "look at the answer to the request without TLS, then at the other visit.",
+    "tls": "look at what comes right after the ClientHello, and at the visit without.",
+}
+# Of what can be known of a visit: where it stands, or what stands there instead.
+MEANT = {
+    "name": "its own name stands somewhere in the capture: in a question, a request,"
+    " or a hello.",
+    "cover": "a name stands in its hello, and it is not the site's.",
+    "nothing": "no name of it stands anywhere: everything goes to one server.",
+}
 
 
 def visits(path: Path) -> list[dict[str, Any]]:
@@ -48,6 +62,16 @@ def named(day: Iterable[Mapping[str, Any]], lines: Sequence[Line]) -> list[Point
         why = f"{visit['name']} could have been written down. {visit.get('why', '')}"
         points.append(Point(found, visit["visit"], came, why.strip()))
     return points
+
+
+def believed(
+    said: Mapping[str, str], truth: Mapping[str, str], why: Mapping[str, str]
+) -> list[Point]:
+    """Whether what was answered is true; `why` says what to look at for each truth."""
+    return [
+        Point(said.get(what) == true, what, f"you say: {said.get(what)}", why[true])
+        for what, true in truth.items()
+    ]
 
 
 def _noted(values: set[str]) -> str:

@@ -37,14 +37,14 @@ class Workspace:
         """Whether there is one."""
         return (self.folder / _STATE).is_file()
 
-    def start(self) -> None:
+    def start(self, hand: int | None = None) -> None:
         """Fill the folder; raises NotStarted where something else is in the way."""
         if self.folder.exists() and any(self.folder.iterdir()) and not self.started:
             raise NotStarted(
                 f"{self.folder} holds something else; name another folder: --in DIR"
             )
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._fill()
+        self._fill(hand)
 
     def reset(self) -> Path | None:
         """Begin again; where what was there lies now, if it had been changed."""
@@ -90,11 +90,8 @@ class Workspace:
             given |= dealing.evidence(self.exercise, self.hand)
         return given
 
-    def _fill(self) -> None:
-        if not self.started:
-            self._write({"exercise": self.exercise.name, "hints": 0, "hand": _deal()})
-        else:
-            self._write(self._state() | {"hints": 0, "hand": _deal()})
+    def _fill(self, hand: int | None = None) -> None:
+        self._write({"hints": 0, "hand": _deal() if hand is None else hand})
         for name, data in self._given().items():
             path = self.folder / name
             path.parent.mkdir(parents=True, exist_ok=True)

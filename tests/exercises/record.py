@@ -13,9 +13,13 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
+
+from scapy.layers.inet import IP, UDP
+from scapy.layers.l2 import Ether
 
 from filterlab.captures.frames import Frame, read_frames
 from filterlab.captures.writing import write_capture
@@ -34,12 +38,23 @@ TO = {
     "protocol-hidden": "recogniser/hidden/day.pcapng",
     "ways": None,
 }
+CLIENT = "100.64.1.2"
+# What looks a little like WireGuard: RADIUS (RFC 2865, 3) begins with a one, too; the
+# others are nobody's.
+STRANGE = (
+    ("a log-in by RADIUS", 1812, bytes([1, 7, 0, 40]) + bytes(range(36))),
+    ("a game on WireGuard's usual port", 51820, bytes(range(64, 212))),
+    ("a meter's reading", 5000, b"\x01\x00\x00\x00" + bytes(range(60))),
+)
 LABEL = "exchange-inside"
 
 
 def play(name: str, folder: Path) -> dict[str, Any]:
     """A run of a recording; its result."""
     command = [sys.executable, "-m", "filterlab.cli", "run", "--out", str(folder)]
+    if name == "protocol-hidden":
+        tool = HERE / "recordings" / "tools" / "wireguard-443.yaml"
+        command += ["--tool", str(tool)]
     command.append(str(HERE / "recordings" / f"{name}.yaml"))
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     result: dict[str, Any] = json.loads((folder / "result.json").read_text())
@@ -62,7 +77,10 @@ def record_day(name: str, folder: Path, to: Path) -> None:
     """A day, and which flows each visit of it was."""
     result = play(name, folder)
     began = result["timeline"][0]["began"]
-    keep(to, frames_of(folder, began))
+    frames = frames_of(folder, began)
+    if name == "protocol-hidden":
+        frames += [strange(n, frames[-1]) for n in range(len(STRANGE))]
+    keep(to, frames)
     if to.parent.name != "hidden":
         return
     notes = to.with_name("visits.json")
@@ -72,11 +90,47 @@ def record_day(name: str, folder: Path, to: Path) -> None:
         {
             "visit": probe["name"],
             **before.get(probe["name"], {}),
-            "flows": probe["endpoints"],
+            "flows": named(frames, before.get(probe["name"], {})) or probe["endpoints"],
         }
         for probe in result["probes"]
     ]
+    if name == "protocol-hidden":
+        visits += [
+            {"visit": visit, **before.get(visit, {}), "flows": [strange_flow(n)]}
+            for n, (visit, _, _) in enumerate(STRANGE)
+        ]
     notes.write_text(json.dumps(visits, indent=1, ensure_ascii=False) + "\n")
+
+
+def named(frames: Sequence[Frame], visit: dict[str, Any]) -> list[tuple[Any, ...]]:
+    """The flows that a visit names itself: of a tunnel's device, or to a server.
+
+    What a tunnel's visit opened is inside of it; and a probe that asks by encrypted DNS
+    does not tell the connection after it.
+    """
+    every = {way for frame in frames for way in flow(frame)}
+    devices = {
+        way for way in every if way[1].startswith("100.64.") and way[1] != CLIENT
+    }
+    if "port" in visit:
+        return sorted(way for way in devices if way[4] == visit["port"])
+    if "server" in visit:
+        return sorted(way for way in every if list(way[3:]) == visit["server"])
+    return []
+
+
+def strange_flow(number: int) -> tuple[Any, ...]:
+    """The flow of a datagram that no program sent."""
+    return ("udp", CLIENT, 40_000 + number, "198.18.3.2", STRANGE[number][1])
+
+
+def strange(number: int, after: Frame) -> Frame:
+    """One datagram, a second after the last frame."""
+    _, client, client_port, server, port = strange_flow(number)
+    packet = Ether(dst="02:00:00:00:00:02", type=0x0800) / IP(src=client, dst=server)
+    packet /= UDP(sport=client_port, dport=port) / STRANGE[number][2]
+    moment = after.nanoseconds + (number + 1) * 1_000_000_000
+    return replace(after, nanoseconds=moment, data=bytes(packet), direction=1)
 
 
 def record_ways(folder: Path) -> None:

@@ -1,0 +1,2 @@
+def recognise(features, first_payload):
+    return first_payload[0] == 1
