@@ -29,6 +29,7 @@ from filterlab.policy.effects import DropFrame, Effect, Forward, Inject, Side
 from filterlab.policy.engine import Engine
 from filterlab.policy.rules import (
     Action,
+    AfterFlows,
     AnyOf,
     Condition,
     Drop,
@@ -73,6 +74,9 @@ def policies() -> list[Policy]:
                 max_flows=(8, 100, 10_000, 1_000)[number],
                 inspect_bytes=(16_384, 1_000, 4_096, 65_536)[number],
                 inspect_packets=(64, 3, 16, 1_000)[number],
+                fragments="hold"
+                if number < 2 and position is Position.IN_PATH
+                else "read",
                 quic=QuicReading(checks_tag=number != 2, checks_header=number != 1),
             )
             rules = [_rule(anything, Reset()), *_rules(by_name, position)]
@@ -94,6 +98,9 @@ def _rules(by_name: Sequence[Match], position: Position) -> Iterator[Rule]:
     sni, host, query = by_name
     if position in (Position.IN_PATH, Position.RESOLVER):
         yield _rule(Match("tls.alpn", Texts(("h2",))), Throttle(100))
+        several = AfterFlows(2, "server", 5.0)
+        late = Residual("server", 1.0, onset_seconds=0.1, most_onset_seconds=0.5)
+        yield Rule("several", SOURCE, host, Drop(), late, after_flows=several)
         yield _rule(sni, Drop(), Residual("3-tuple", 1.0, rearm=True))
     elif position is Position.RESIDUAL:
         yield _rule(sni, Drop(), Residual("2-tuple", 1.0, onset_seconds=0.1))
@@ -124,8 +131,24 @@ def conversations() -> list[list[bytes]]:
         stream = Ends(0x64400004, 43_000 + port % 1000, 0xC6120035, port)
         framed = len(query).to_bytes(2, "big") + query
         found.append([*stream.syn(), *stream.say(framed, True)])
+    found += [_torn(talk[-1]) for talk in found]
     mixed = Traffic(60, 600, seed=2).mixed()
     return [*found, *(mixed[at : at + 30] for at in range(0, len(mixed), 30))]
+
+
+def _torn(frame: bytes) -> list[bytes]:
+    """A frame of IPv4 in fragments (RFC 791, 3.1), the last one twice."""
+    content = frame[34:]
+    starts = range(0, len(content), 24)
+    return [
+        frame[:16]
+        + (20 + len(content[at : at + 24])).to_bytes(2)
+        + frame[18:20]
+        + (at // 8 | (at != starts[-1]) << 13).to_bytes(2)
+        + frame[22:34]
+        + content[at : at + 24]
+        for at in (*starts, *starts[-1:])
+    ]
 
 
 def _request() -> bytes:
