@@ -23,6 +23,10 @@ TRUTH: dict[str, frozenset[str]] = {
     "fetch-http3": _QUIC,
     "ntp": frozenset({"ntp"}),
     "stun": frozenset({"stun"}),
+    # With their trackers. aria2 encrypts the handshake, and has peers by the DHT.
+    "bittorrent": frozenset({"bittorrent", "http"}),
+    "bittorrent-utp": frozenset({"bt-utp", "http"}),
+    "bittorrent-encrypted": _ENCRYPTED | {"bt-dht", "http"},
     "resolve-udp": frozenset({"dns"}),
     "resolve-dot": _TLS,
     "resolve-doh": _TLS,
@@ -36,6 +40,9 @@ TRUTH: dict[str, frozenset[str]] = {
     "wireguard": frozenset({"wireguard"}),
     "wireguard-sing-box": frozenset({"wireguard"}),
     "openconnect": _TUNNEL,
+    "ike": frozenset({"isakmp"}),
+    "l2tp": frozenset({"l2tp"}),
+    "pptp": frozenset({"pptp"}),
     "nebula": _NOTHING,
     # Proxies in the clear, over SSH and over TLS.
     "http-proxy": frozenset({"http"}),
