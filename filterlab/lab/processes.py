@@ -62,11 +62,17 @@ class NotReady(Exception):  # noqa: N818 - the design's word
     """A program did not become usable: which, what was waited for, its last words.
 
     `own_fault` says that no network can be the reason: it is not there, its port is
-    taken, it floods its log, or it has crashed.
+    taken, it floods its log, or it has crashed. `left` says that it ended by itself.
     """
 
     def __init__(
-        self, name: str, why: str, tail: Sequence[str], *, own_fault: bool = False
+        self,
+        name: str,
+        why: str,
+        tail: Sequence[str],
+        *,
+        own_fault: bool = False,
+        left: bool = False,
     ) -> None:
         said = "".join(f"\n    | {line}" for line in tail)
         super().__init__(f"{name} {why}{said or ' (it said nothing)'}")
@@ -74,6 +80,7 @@ class NotReady(Exception):  # noqa: N818 - the design's word
         self.why = why
         self.tail = list(tail)
         self.own_fault = own_fault
+        self.left = left
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +215,8 @@ class Process:
             raise NotReady(self.name, why, self.log_tail()) from None
         if self.exit_status is not None and not self.ready.met(self):
             why = f"{self.end_text()} before it was ready: waited for {self.ready}"
-            raise NotReady(self.name, why, self._last_words(), own_fault=self._crashed)
+            words, crashed = self._last_words(), self._crashed
+            raise NotReady(self.name, why, words, own_fault=crashed, left=not crashed)
 
     def wait_end(self, within: float) -> bool:
         """Wait until it has ended; False if it still runs then."""

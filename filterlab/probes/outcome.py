@@ -233,6 +233,8 @@ def _what_happened(result: ProbeResult, blocking: str) -> str:
     if blocking == "throttled" and result.reached:
         return "it came at less than half the control's rate"
     step = result.failed_step
+    if step is not None and "happened" in step.detail:  # a tool's client
+        return str(step.detail["happened"])
     if step is not None:
         wrong = f" at a wrong address ({', '.join(result.answers)})"
         where = wrong if blocking == "dns" and step.name != "dns" else ""
@@ -265,6 +267,8 @@ def _label(
 
 def _label_of_failure(step: Step) -> str:
     failure, after = step.failure or "", _AFTER.get(step.name, "")
+    if step.detail.get("left"):
+        return "client left"
     if failure in _NO_ROUTE:
         return "no route"
     if failure.startswith("ssl_"):

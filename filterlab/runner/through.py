@@ -203,13 +203,16 @@ class Through:
         """A client that could not connect is a result; all else is no censorship.
 
         No other part crosses an exchange to be ready, and no exchange makes a client
-        flood its log, crash, or miss its program.
+        flood its log, crash, or miss its program. One that leaves does so for a reason
+        of its own or for the network's: what it did with no policy in force, and what
+        the exchange decided about its flows, tell which.
         """
         part = error.name.rpartition(" ")[2]
         facts = self._tool.file.parts.get(part)
         if error.own_fault or facts is None or facts.on != "client":
             return broken(_last_line_says(str(error)))
-        step = Step("tunnel", TIMEOUT, 0.0, seconds, {"error": str(error)})
+        detail = {"error": str(error), "happened": f"the {part} {error.why}"}
+        step = Step("tunnel", TIMEOUT, 0.0, seconds, {**detail, "left": error.left})
         return ProbeResult(steps=(step,), failure=TIMEOUT, seconds=seconds)
 
 

@@ -231,3 +231,19 @@ def test_a_redirect_of_the_servers_own_is_told_as_one() -> None:
     assert (outcome.outcome, outcome.label) == ("ok", "ok")
     assert "the server itself redirects to http://b.example/" in outcome.why
     assert judge(moved, GOOD, {}).outcome == "unknown"  # nobody here sent it
+
+
+@pytest.mark.parametrize("decided", [True, False])
+def test_a_client_that_leaves_is_told_and_is_no_censorship_by_itself(
+    decided: bool,
+) -> None:
+    happened = "the client left with status 7 before it was ready"
+    step = Step("tunnel", TIMEOUT, 0.0, 1.0, {"happened": happened, "left": True})
+    result = ProbeResult(steps=(step,), failure=TIMEOUT, seconds=1.0)
+    lines = {0: decision()} if decided else {}
+    outcome = judge(result, GOOD, lines, client_addresses=["100.64.0.2"])
+    assert outcome.why.startswith(happened)
+    if decided:
+        assert (outcome.blocking, outcome.label) == ("tls", "client left")
+    else:
+        assert outcome.could_not_tell

@@ -206,18 +206,39 @@ rules:
 """
 
 
+# A client that leaves if it cannot reach its server.
+FRAIL = (
+    "  client: {on: client, start: ss-local -c client.json, ready: {tcp: 1080}}",
+    """\
+  client:
+    on: client
+    start: >-
+      sh -c "timeout 1 bash -c ': > /dev/tcp/${server_address}/8388' || exit 7;
+      exec ss-local -c client.json"
+    ready: {tcp: 1080}""",
+)
+
+
 def test_a_lag_is_waited_for_and_told(
     matrix: Callable[..., Matrix], tmp_path: Path
 ) -> None:
-    """A block that begins a second after what it is for: the first try gets through."""
+    """A block that begins a second after what it is for: the first try gets through.
+
+    One client leaves because of it, and its cell says so: it stayed with no policy.
+    """
     policy = tmp_path / "late.yaml"
     policy.write_text(LATE)
-    words = ["--tools", "shadowsocks", "--policies", str(policy), "--json"]
-    told = matrix(*words, "--out", "evidence").words()
-    assert told == {"matrix::shadowsocks::late": "blocked"}
-    [line] = lines(tmp_path / "evidence")
-    assert line["after_seconds"] == 1.0
-    assert line["rule"].endswith('"late"')
+    shipped = (ROOT / "scenarios" / "tools" / "shadowsocks.yaml").read_text()
+    (tmp_path / "frail.yaml").write_text(shipped.replace(*FRAIL))
+    words = ["--tools", "shadowsocks", "--tool", "frail.yaml"]
+    words += ["--policies", str(policy), "--json", "--out", "evidence"]
+    assert set(matrix(*words).words().values()) == {"blocked"}
+    found = {one["cell"]["tool"]: one for one in lines(tmp_path / "evidence")}
+    for line in found.values():
+        assert line["after_seconds"] == 1.0
+        assert line["rule"].endswith('"late"')
+    assert found["frail"]["how"] == "client left"
+    assert "the client left with status 7 before it was ready" in found["frail"]["why"]
 
 
 def test_the_commit_that_lost_a_cell_is_found(
