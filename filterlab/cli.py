@@ -35,6 +35,8 @@ _VERBS = {
     "records": "filterlab.records.command:records",
     "captures": "filterlab.trials.command:captures",
     "exercise": "filterlab.exercises.command:exercise",
+    "stories": "filterlab.stories.command:stories",
+    "mutate": "filterlab.stories.command:mutate",
     "shell": "filterlab.verbs.playing:shell",
     "doctor": "filterlab.verbs.machine:doctor",
     "schema": "filterlab.verbs.looking:schema",

@@ -253,12 +253,24 @@ def _first_resolver(plan: Plan) -> str:
 def _pairs(plan: Plan) -> Iterator[tuple[str, str]]:
     """Every (node, node) that a probe's packets travel between, resolvers included."""
     for planned in plan.probes:
-        yield planned.client, planned.target
-        if planned.passage is not None:
-            for node in planned.passage.hosts.values():
-                yield planned.client, node
-        for resolver in _asked(plan, planned.probe):
-            yield planned.client, plan.node_of[resolver]
+        yield from _pairs_of(plan, planned)
+
+
+def _pairs_of(plan: Plan, planned: PlannedProbe) -> Iterator[tuple[str, str]]:
+    yield planned.client, planned.target
+    if planned.passage is not None:
+        for node in planned.passage.hosts.values():
+            yield planned.client, node
+    for resolver in _asked(plan, planned.probe):
+        yield planned.client, plan.node_of[resolver]
+
+
+def met_by(plan: Plan, planned: PlannedProbe) -> frozenset[str]:
+    """The exchanges that any packet of a probe passes."""
+    assert plan.map is not None
+    pairs = set(_pairs_of(plan, planned))
+    ways = (j for j in plan.map.journeys if (j.client, j.service) in pairs)
+    return frozenset(exchange for way in ways for exchange in way.exchanges)
 
 
 def _asked(plan: Plan, probe: Probe) -> list[str]:
