@@ -77,10 +77,10 @@ def _depends(expectation: Expectation, rule: Rule) -> bool:
 
 
 def remembers(scenario: Scenario) -> bool:
-    """Whether what one probe does can decide what comes of another."""
+    """Whether what was before, or another probe does, can decide what comes of one."""
     rules = [rule for policy in scenario.policies.values() for rule in policy.rules]
     return (
         any(isinstance(rule.then, Admit | Probe | Record) for rule in rules)
-        or any(rule.load is not None or rule.residual is not None for rule in rules)
+        or any(rule.load or rule.residual or rule.hours for rule in rules)
         or any(probe.session is not None for probe in scenario.probes.values())
     )

@@ -75,7 +75,7 @@ def _shortened(plan: Plan, one: Deciding, alone: bool) -> dict[str, Any]:
     phases = [p for p in scenario.phases if p.at_seconds <= one.last.at_seconds]
     if not remembers(scenario):
         phases = [one.last]
-        moments = _at_once(one.last, moments[-1]["at"])
+        moments = _at_once(one.last)
     expected = []
     for expectation in scenario.expect:
         index = expectation.path[1]
@@ -89,10 +89,10 @@ def _shortened(plan: Plan, one: Deciding, alone: bool) -> dict[str, Any]:
     return short
 
 
-def _at_once(phase: Phase, at: str) -> list[dict[str, Any]]:
+def _at_once(phase: Phase) -> list[dict[str, Any]]:
     """A timeline that begins with a phase: nothing that was before makes it so."""
     return [
-        {"at": at, "phase": phase.name, "exchange": exchange, "policy": policy}
+        {"at": "0s", "phase": phase.name, "exchange": exchange, "policy": policy}
         for exchange, policy in phase.policies.items()
     ]
 
