@@ -60,7 +60,8 @@ class Capture:
 
     `interfaces` maps a label ("beltelecom-inside") to an interface, or to several
     that share a file; the files are `folder`/LABEL.pcapng. `snap_bytes` of 0 keeps
-    frames whole. Also a context manager.
+    frames whole. `enter` are the words that lead into another namespace. Also a
+    context manager.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class Capture:
         interfaces: Mapping[str, str | Sequence[str]],
         folder: Path,
         snap_bytes: int = 0,
+        enter: Sequence[str] = (),
     ) -> None:
         self._interfaces = {
             label: (names,) if isinstance(names, str) else tuple(names)
@@ -75,6 +77,7 @@ class Capture:
         }
         self._folder = folder
         self._snap_bytes = snap_bytes
+        self._enter = tuple(enter)
         self._process: subprocess.Popen[bytes] | None = None
         self._log = folder / "capture.log"
 
@@ -104,7 +107,7 @@ class Capture:
         with self._log.open("wb") as log:
             # -I -S: nothing but the standard library, which halves the start-up time.
             self._process = subprocess.Popen(
-                [sys.executable, "-I", "-S", str(RECORDER), *arguments],
+                [*self._enter, sys.executable, "-I", "-S", str(RECORDER), *arguments],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,

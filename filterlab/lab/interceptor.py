@@ -33,6 +33,7 @@ from OpenSSL import SSL, crypto
 SHIFT = datetime.timedelta(hours=6)
 _LEAF_BITS = 2048
 _SERIAL_TAIL_BYTES = 4
+_KEYS_AHEAD = 2  # as many hosts as a scenario has in each version of IP
 _MAPPED = "::ffff:"  # RFC 4291, 2.5.5.2
 # The decision follows its effects within milliseconds; the machine may be busy.
 _TOLD_WITHIN_SECONDS = 10.0
@@ -55,6 +56,8 @@ class Interceptor:
         self._issuer_key = key
         self._origins: dict[Address, x509.Certificate] = {}
         self._forged: dict[Address, SSL.Context] = {}
+        # Made beforehand: a client would have to wait for its host's.
+        self._keys = [_new_key() for _ in range(_KEYS_AHEAD)]
         platform.original_addr = self.bound_for
 
     def bound_for(self, connection: socket.socket) -> Address:
@@ -107,7 +110,7 @@ class Interceptor:
         """Show the client a certificate that looks like the origin's."""
         address = tls_start.context.server.address
         if address not in self._forged:
-            key = rsa.generate_private_key(65537, _LEAF_BITS)
+            key = self._keys.pop() if self._keys else _new_key()
             leaf = forged(self._origins[address], key, self._issuer, self._issuer_key)
             context = SSL.Context(SSL.TLS_SERVER_METHOD)
             context.use_certificate(crypto.X509.from_cryptography(leaf))
@@ -141,6 +144,10 @@ def forged(
     return builder.add_extension(names.value, critical=False).sign(
         issuer_key, hashes.SHA256()
     )
+
+
+def _new_key() -> rsa.RSAPrivateKey:
+    return rsa.generate_private_key(65537, _LEAF_BITS)
 
 
 def _read(path: str) -> bytes:

@@ -49,6 +49,7 @@ class ServiceSpec:
     also: Sequence[str] = ()  # more names of the same host
     redirects: str | None = None  # where its web server sends everybody
     intercepts: Sequence[str] = ()  # whose TLS it reads
+    self_signed: bool = False  # by a root of its own, which nobody else knows
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -65,6 +66,7 @@ class Service:
     """A service that was started."""
 
     spec: ServiceSpec
+    certificate: Certificate
     sockets: list[Socket]
     processes: list[Process]
 
@@ -99,9 +101,13 @@ class Services:
             for address in service.spec.addresses
         ]
 
-    def trusted_by_victims(self, name: str) -> Path:
-        """The roots of who has installed this interceptor's beside the lab's."""
+    def trusted_with(self, name: str) -> Path:
+        """The roots of who has installed this service's beside the lab's."""
         return self._services[name].processes[0].folder / interception.TRUSTED
+
+    def certificate(self, name: str) -> Certificate:
+        """The certificate that a service shows."""
+        return self._services[name].certificate
 
     def alive(self, name: str) -> bool:
         """Whether every socket of the service answers when asked on its own host."""
@@ -113,7 +119,9 @@ class Services:
             for one in service.sockets
             for address in service.spec.addresses
         ]
-        return answers(service.spec.node.pid, asked, name, self._ca_file)
+        own = service.spec.self_signed
+        ca_file = self.trusted_with(name) if own else self._ca_file
+        return answers(service.spec.node.pid, asked, name, ca_file)
 
 
 def needed_programs(speaks: Sequence[str]) -> list[str]:
@@ -193,10 +201,10 @@ class _Starter:
         ttl_seconds: int,
     ) -> Service:
         """Start what the service speaks."""
-        certificate = self._authority.issue(
+        certificate = self._signer(spec).issue(
             f"service-{spec.name}", names=spec.names, addresses=spec.addresses
         )
-        service = Service(spec, [], [])
+        service = Service(spec, certificate, [], [])
         if web.WEB & set(spec.speaks):
             self._web(service, certificate, objects)
         if spec.resolves():
@@ -224,6 +232,15 @@ class _Starter:
             )
             self._run(service, command, [Socket(INTERCEPTOR, "tcp", port)])
         return service
+
+    def _signer(self, spec: ServiceSpec) -> Authority:
+        if not spec.self_signed:
+            return self._authority
+        folder = self._folder / spec.name
+        own = Authority(folder / "authority", f"{spec.name}, root of its own")
+        both = self._authority.ca_file.read_bytes() + own.ca_file.read_bytes()
+        (folder / interception.TRUSTED).write_bytes(both)
+        return own
 
     def _web(self, service: Service, certificate: Certificate, objects: Path) -> None:
         spec, folder = service.spec, self._own(service)

@@ -119,6 +119,10 @@ class ProtocolError(Exception):
     """The other side answered in something else than the protocol asked for."""
 
 
+class PinError(ssl.SSLError):
+    """The server's key is none that the client has been given beforehand."""
+
+
 _NETWORK_ERRORS = (
     OSError,  # ssl.SSLError and TimeoutError are kinds of it
     EOFError,
@@ -176,6 +180,8 @@ def _unknown(error: BaseException) -> str:
 
 
 def _of_tls(error: ssl.SSLError, step: str) -> str:
+    if isinstance(error, PinError):
+        return INVALID_CERTIFICATE
     if isinstance(error, ssl.SSLCertVerificationError):
         if error.verify_code in _WRONG_NAME_CODES:
             return INVALID_HOSTNAME

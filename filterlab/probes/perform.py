@@ -14,7 +14,7 @@ from filterlab.probes.http3 import Http3, open_quic
 from filterlab.probes.request import HttpProxy, ProbeRequest, Socks
 from filterlab.probes.resolve import resolve
 from filterlab.probes.result import ProbeResult, broken
-from filterlab.probes.secure import padded, shake_hands
+from filterlab.probes.secure import hold_to_pin, padded, shake_hands
 from filterlab.probes.throughput import measure
 from filterlab.probes.trace import StepError, Trace
 
@@ -102,7 +102,11 @@ class _Attempt:
             with self._trace.step("tls", request.timeouts.tls) as step:
                 name, ca_file = request.host, request.ca_file
                 offered = padded(alpn, request.hello_padding_bytes)
-                return shake_hands(channel, name, offered, ca_file, step)
+                secure = shake_hands(channel, name, offered, ca_file, step)
+                channel = secure
+                if request.pin is not None:
+                    hold_to_pin(secure, request.pin)
+                return secure
         except BaseException:
             channel.close()
             raise

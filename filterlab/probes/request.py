@@ -120,6 +120,7 @@ class ProbeRequest:
     family: Family = "any"
     most_bytes: int = 8_000_000
     hello_padding_bytes: int = 0
+    pin: str | None = None  # SHA-256 of the only key that the client accepts
     addresses: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -194,6 +195,7 @@ class ProbeRequest:
             "family": self.family,
             "most_bytes": self.most_bytes,
             "hello_padding_bytes": self.hello_padding_bytes,
+            "pin": self.pin,
             "addresses": list(self.addresses),
         }
 

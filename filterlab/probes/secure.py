@@ -13,9 +13,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from filterlab.probes.channel import Channel, seconds_until
+from filterlab.probes.failure import PinError
 from filterlab.probes.trace import OpenStep
 
 _LONGEST_NAME = 255
@@ -76,6 +77,21 @@ def shake_hands(
         certificates=_certificates(tls),
     )
     return Channel(tls, step.until)
+
+
+def key_hash(certificate: x509.Certificate) -> str:
+    """SHA-256 of a certificate's key, which is what clients pin (RFC 7469, 2.4)."""
+    key = certificate.public_key()
+    info = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return hashlib.sha256(info).hexdigest()
+
+
+def hold_to_pin(channel: Channel, pin: str) -> None:
+    """Raise PinError if the server that shook hands has another key than this."""
+    assert isinstance(channel.sock, ssl.SSLSocket)
+    shown = key_hash(x509.load_der_x509_certificate(_chain(channel.sock)[0]))
+    if shown != pin:
+        raise PinError(f"the server's key is {shown[:16]}..., not {pin[:16]}...")
 
 
 def _certificates(tls: ssl.SSLSocket) -> list[dict[str, str]]:

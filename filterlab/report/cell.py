@@ -9,6 +9,7 @@ from typing import Any
 from filterlab.probes.interval import wilson
 from filterlab.probes.outcome import Outcome
 from filterlab.probes.result import ProbeResult
+from filterlab.report.arrival import Arrival
 from filterlab.report.exposure import Exposure
 
 
@@ -43,6 +44,7 @@ class Cell:
     strategy: str | None = None
     exposed: bool = False  # the prober had confirmed its server by the phase's end
     exposure: Exposure | None = None  # what a log holds of it, if anybody asked
+    arrived: Arrival | None = None  # what its server got, if anybody asked
 
     @property
     def typical(self) -> Attempt:
@@ -93,6 +95,7 @@ class Cell:
                 "phase": self.phase,
                 "innocent": self.innocent,
                 "exposed": self.exposed,
+                "arrived": self.arrived.as_json() if self.arrived else None,
                 "label": attempt.outcome.label,
                 "rule": attempt.decided_by,
                 "why": attempt.outcome.why,

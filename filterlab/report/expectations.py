@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from filterlab.report.cell import Cell
-from filterlab.scenario.schema import SEEN, Expectation, Scenario
+from filterlab.report.certificates import Shown
+from filterlab.scenario.schema import HELLOS, SEEN, Expectation, Scenario
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,7 @@ def _verdict(expectation: Expectation, cell: Cell | None) -> tuple[bool | None, 
             a for a in cell.attempts if a.outcome.outcome in ("down", "unknown")
         )
         return None, troubled.outcome.why
-    for wish in (_reaches, _outcome, _rate, _speed, _slower, _rule, _exposes):
+    for wish in _WISHES:
         failed = wish(expectation, cell)
         if failed is not None:
             return False, failed
@@ -137,6 +138,33 @@ def _counts(expectation: Expectation, outcome: Any) -> bool:
     return bool(outcome.reached == (expectation.reaches is not False))
 
 
+def _certificate(expectation: Expectation, cell: Cell) -> str | None:
+    wanted = expectation.certificate
+    if wanted is None:
+        return None
+    shown = Shown.of(cell.typical.result, cell.control.result)
+    if shown is None:
+        return "expected a certificate, and none was shown"
+    for kept, wish in ((True, wanted.keeps), (False, wanted.changes)):
+        for aspect in wish:
+            if (aspect in shown.kept) is not kept:
+                other = "another" if kept else "the same"
+                return f"expected of the certificate otherwise: it has {other} {aspect}"
+    older = shown.backdated.total_seconds()
+    if wanted.backdated is not None and older != wanted.backdated:
+        return f"expected dates of {wanted.backdated:g} s before, got {older:g} s"
+    return None
+
+
+def _arrives(expectation: Expectation, cell: Cell) -> str | None:
+    wanted, came = expectation.arrives, cell.arrived
+    if wanted is None or (came is not None and came.whose == wanted):
+        return None
+    if came is None:
+        return f"expected {HELLOS[wanted]} at the server, and no capture could tell"
+    return f"expected {HELLOS[wanted]} at the server, got {came.text}"
+
+
 def _exposes(expectation: Expectation, cell: Cell) -> str | None:
     wanted, found = expectation.exposes, cell.exposure
     if wanted is None or (found is not None and found.seen == wanted):
@@ -181,3 +209,9 @@ def _rule(expectation: Expectation, cell: Cell) -> str | None:
     if cell.typical.rule == wanted:
         return None
     return f'expected the rule "{wanted}" to decide, got {got or "none"}'
+
+
+_WISHES = (
+    *(_reaches, _outcome, _rate, _speed, _slower, _rule),
+    *(_exposes, _certificate, _arrives),
+)

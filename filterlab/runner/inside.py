@@ -19,6 +19,7 @@ from rich.console import Console
 
 from filterlab.captures.annotate import annotate
 from filterlab.lab.obstacle import Obstacle
+from filterlab.policy.effects import Side
 from filterlab.records.command import FILE_NAME
 from filterlab.replay.story import NoCapture
 from filterlab.report.cell import Cell
@@ -28,6 +29,7 @@ from filterlab.report.ooni import write_measurements
 from filterlab.report.page import write_report
 from filterlab.report.result import Result, Verdict
 from filterlab.report.terminal import Narrator, print_result
+from filterlab.runner.arrivals import with_arrivals
 from filterlab.runner.bookkeeping import UNWRITTEN
 from filterlab.runner.exposure import exposures, wants_exposure
 from filterlab.runner.performance import Performance
@@ -129,10 +131,18 @@ class Evening:
         )
 
     def _with_logs(self, cells: list[Cell]) -> list[Cell]:
-        """The cells, each with what a log holds of it, if the scenario asks."""
-        if not wants_exposure(self._plan.scenario) or self._stage.captured is None:
+        """The cells with what a log holds and what servers got, if it is asked for."""
+        if self._stage.captured is None:
             return cells
         try:
+            cells = with_arrivals(
+                self._plan,
+                cells,
+                [p for p in self._captures() if p.stem.endswith(f"-{Side.INSIDE}")],
+                {node: one.path(node) for node, one in self._stage.at_servers.items()},
+            )
+            if not wants_exposure(self._plan.scenario):
+                return cells
             timeline = self._performance.timeline
             rows = exposures(self._plan, cells, timeline, self._captures())
         except NoCapture as error:

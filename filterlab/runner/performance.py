@@ -178,7 +178,8 @@ class Performance:
         assert stage.launcher is not None and stage.authority is not None
         if planned.passage is not None:
             return stage.tools[planned.name].fetch(stage.launcher)
-        request = self._plan.request(planned, str(stage.ca_file(planned.probe)))
+        roots, pin = str(stage.ca_file(planned.probe)), stage.pin(planned)
+        request = self._plan.request(planned, roots, pin=pin)
         pid = stage.network.node(planned.client).pid
         return stage.launcher.submit(request, pid).result()
 

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import json
 import pickle
+import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+
+from cryptography import x509
 
 from filterlab.lab.authority import Authority
 from filterlab.lab.capture import Capture, CaptureSummary, RecorderError
@@ -20,7 +23,9 @@ from filterlab.lab.processes import NotReady, Supervisor
 from filterlab.lab.seal import prepare_seal
 from filterlab.lab.services import Services, ServiceSpec, start_services
 from filterlab.probes.launcher import Launcher
+from filterlab.probes.secure import key_hash
 from filterlab.runner.around import Around
+from filterlab.runner.arrivals import wanted_at
 from filterlab.runner.bookkeeping import Bookkeeping, keeps_records
 from filterlab.runner.controller import (
     CONTROLLER_PORT,
@@ -28,7 +33,7 @@ from filterlab.runner.controller import (
     ControllerFault,
     exchange_config,
 )
-from filterlab.runner.plan import Plan
+from filterlab.runner.plan import Plan, PlannedProbe
 from filterlab.runner.prober import Prober
 from filterlab.runner.sharing import shared_servers
 from filterlab.runner.through import Through
@@ -37,6 +42,7 @@ from filterlab.scenario.schema import Probe
 
 # Below the seal's private /run: gone with it, and no evidence.
 WORKSHOP = Path("/run/filterlab")
+AT_SERVERS = "servers"  # the folder of what was captured at servers
 # What the lab itself can fail with, as opposed to a bug in it.
 LAB_FAILURES = (ControllerFault, NotReady, RecorderError, RuntimeError, TimeoutError)
 
@@ -59,6 +65,7 @@ class Stage:
         self.controller: Controller | None = None
         self.capture: Capture | None = None
         self.captured: CaptureSummary | None = None
+        self.at_servers: dict[str, Capture] = {}  # by node
         self.services: Services | None = None
         self.tools: dict[str, Through] = {}
         self.strategies: dict[str, Around] = {}
@@ -87,6 +94,7 @@ class Stage:
             decisions=self.decisions,
             wait=False,
         )
+        self._capture_at_servers()
         self._start_prober()
         if self.plan.scenario.controller is None:
             self.network.connect_controllers()
@@ -107,6 +115,7 @@ class Stage:
         if self.controller is not None:
             deciding.append(self.controller.stop)
         deciding.append(self._stop_capture)
+        deciding.append(self._stop_captures_at_servers)
         speaking: list[Callable[[], None]] = []
         if self.prober is not None:
             speaking.append(self.prober.stop)
@@ -170,7 +179,15 @@ class Stage:
         assert self.authority is not None and self.services is not None
         if probe.trusts is None:
             return self.authority.ca_file
-        return self.services.trusted_by_victims(probe.trusts)
+        return self.services.trusted_with(probe.trusts)
+
+    def pin(self, planned: PlannedProbe) -> str | None:
+        """The one key that the probe's client accepts, if it has been told one."""
+        if not planned.probe.pins:
+            return None
+        assert self.services is not None
+        shown = self.services.certificate(planned.service).cert_file.read_bytes()
+        return key_hash(x509.load_pem_x509_certificate(shown))
 
     def leap(self, at_seconds: float) -> None:
         """Let the scenario's clock show at least this much since its start."""
@@ -281,6 +298,24 @@ class Stage:
         capture.start()
         return capture
 
+    def _capture_at_servers(self) -> None:
+        for name in wanted_at(self.plan):
+            node = self.network.node(name)
+            links = node.run_in(["ip", "-o", "link"]).stdout.splitlines()
+            # "2: eth0@if3: <BROADCAST...": all of them but the loopback.
+            names = [re.split("[:@]", line.split()[1])[0] for line in links]
+            capture = Capture(
+                {name: [one for one in names if one != "lo"]},
+                self.folder / AT_SERVERS,
+                enter=node.enter_argv(),
+            )
+            capture.start()
+            self.at_servers[name] = capture
+
+    def _stop_captures_at_servers(self) -> None:
+        for capture in self.at_servers.values():
+            capture.stop()
+
     def _service_specs(self) -> list[ServiceSpec]:
         specs = []
         for name, service in self.plan.scenario.services.items():
@@ -296,6 +331,7 @@ class Stage:
                     service.also,
                     service.redirects,
                     service.intercepts,
+                    service.self_signed,
                 )
             )
         return specs

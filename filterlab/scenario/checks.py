@@ -202,9 +202,9 @@ class Checks:
         if probe.through is not None:
             self._tool(probe, probe.through)
         if probe.trusts is not None:
-            interceptor = self._service(probe, "trusts", probe.trusts)
-            if interceptor is not None:
-                self._speaks(probe, "trusts", interceptor, ("interceptor",))
+            trusted = self._service(probe, "trusts", probe.trusts)
+            if trusted is not None and not trusted.self_signed:
+                self._speaks(probe, "trusts", trusted, ("interceptor",))
         if probe.server_at is not None:
             self._place(probe, "server_at", probe.server_at)
         if probe.resolver is not None:

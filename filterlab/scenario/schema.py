@@ -19,6 +19,7 @@ from pydantic import (
 )
 
 from filterlab.policy.rules import Policy
+from filterlab.scenario.certificatefile import CertificateText
 from filterlab.scenario.clockfile import ClockText
 from filterlab.scenario.facts import Scalar
 from filterlab.scenario.item import Item
@@ -56,10 +57,16 @@ SEEN = {
     "tunnel": "a server in between",
     "nothing": "nothing",
 }
+# Whose ClientHello its server got, by fingerprint.
+HELLOS = {
+    "own hello": "its own ClientHello",
+    "another hello": "the ClientHello of somebody in between",
+    "nothing": "nothing",
+}
 KINDS = ("fetch", "resolve", "connect", "throughput")
 RESULTS = (
     *("outcome", "reaches", "kbit_s", "slower_than_control", "rule"),
-    "exposes",
+    *("exposes", "certificate", "arrives"),
 )
 
 
@@ -129,7 +136,9 @@ class Probe(Item):
     server_of: Words | None = None  # another probe, whose tool's server this one uses
     # Where the tool's server stands, if not where the target or the tool says.
     server_at: Words | None = None
-    trusts: Words | None = None  # an interceptor, whose root the client has installed
+    # An interceptor, or a site with a root of its own, that the client has installed.
+    trusts: Words | None = None
+    pins: Truth = False  # it accepts the key alone that its service really has
     strategy: ProbeStrategy | None = None
     over: Annotated[str, word_of("ipv4", "ipv6")] | None = None
     resolver: Resolver | None = None
@@ -152,6 +161,11 @@ class Probe(Item):
         if self.over is not None and self.through is not None:
             says = "goes over one IP, but a tool chooses its own"
             raise Unreadable("either 'over' or 'through'", says=says, kind="one-of")
+        if self.pins and (
+            self.through or self.http == "3" or not self.target.startswith("https:")
+        ):
+            says = "pins a key, but shakes no hands that could show it one"
+            raise Unreadable("'fetch' of an https address", says=says, kind="one-of")
         return self
 
     @property
@@ -216,6 +230,8 @@ class Expectation(Item):
     slower_than_control: Factor | None = None
     rule: Words | None = None
     exposes: Annotated[str, word_of(*SEEN)] | None = None
+    certificate: CertificateText | None = None
+    arrives: Annotated[str, word_of(*HELLOS)] | None = None
     at_least: Share | None = None
     between: Shares | None = None
 
@@ -255,6 +271,10 @@ class Expectation(Item):
             says.append(f"meets the rule {self.rule}")
         if self.exposes is not None:
             says.append(f"exposes {SEEN[self.exposes]}")
+        if self.certificate is not None:
+            says.append(self.certificate.text)
+        if self.arrives is not None:
+            says.append(f"arrives with {HELLOS[self.arrives]}")
         return listed(says, "and")
 
     @property

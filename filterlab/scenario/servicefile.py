@@ -13,6 +13,7 @@ from filterlab.scenario.values import (
     HostName,
     Reads,
     SizeBytes,
+    Truth,
     Unreadable,
     Words,
     one_or_more,
@@ -80,6 +81,9 @@ class Service(Item):
     redirects: Url | None = None
     # Names whose TLS an interceptor reads, and all below them.
     intercepts: HostNames = ()
+
+    # Whether its certificate is of a root of its own, which no client knows.
+    self_signed: Truth = False
 
     @model_validator(mode="after")
     def _web_has_names(self) -> Self:

@@ -9,7 +9,7 @@ probes, unless those may decide what comes of these.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -83,10 +83,16 @@ def _shortened(plan: Plan, one: Deciding, alone: bool) -> dict[str, Any]:
         during = [phase.name for phase in phases if phase in about]
         if index in one.expected and during:
             expected.append({**written["expect"][index], "during": during})
-    short = {**written, "timeline": moments, "expect": expected}
-    if alone:
-        short["probes"] = _needed(written["probes"], expected)
-    return short
+    probes = _needed(written["probes"], expected) if alone else written["probes"]
+    kept = [phase.name for phase in phases]
+    probes = {name: _until(kept, probe) for name, probe in probes.items()}
+    return {**written, "timeline": moments, "probes": probes, "expect": expected}
+
+
+def _until(phases: Sequence[str], probe: dict[str, Any]) -> dict[str, Any]:
+    """A probe without the session that it begins in a phase that is not reached."""
+    gone = probe.get("session", phases[0]) not in phases
+    return {k: v for k, v in probe.items() if k != "session" or not gone}
 
 
 def _at_once(phase: Phase) -> list[dict[str, Any]]:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import socket
+from base64 import b64decode
 from typing import Any
 
 import pytest
+from cryptography import x509
 
 from filterlab.probes.perform import perform
 from filterlab.probes.request import ProbeRequest, Timeouts
 from filterlab.probes.result import ProbeResult
+from filterlab.probes.secure import key_hash
 
 QUICK = Timeouts(0.3, 0.3, 0.3, 0.3, 0.3, 0.3, 0.3)
 
@@ -49,6 +52,21 @@ def test_a_page_over_https(servers: Any, kit: Any, authority: Any, http: Any) ->
     assert tls["version"] == "TLSv1.3"
     assert tls["certificates"][0]["subject"] == "CN=127.0.0.1"
     assert ProbeResult.from_json(result.as_json()) == result
+
+
+def test_a_pinned_key_is_all_that_is_believed(
+    servers: Any, kit: Any, authority: Any
+) -> None:
+    port = servers.tls(authority.context("127.0.0.1"), kit.web(kit.response()))
+    url = f"https://127.0.0.1:{port}/"
+    free = fetch(url, authority)
+    der = b64decode(free.steps[1].detail["certificates"][0]["der"])
+    pin = key_hash(x509.load_der_x509_certificate(der))
+    assert fetch(url, authority, pin=pin).reached
+    other = fetch(url, authority, pin="0" * 64)
+    assert (names(other), other.failure) == (["tcp", "tls"], "ssl_invalid_certificate")
+    # The certificate is evidence, whether it was believed or not.
+    assert other.steps[1].detail["certificates"] == free.steps[1].detail["certificates"]
 
 
 def test_a_redirect_is_seen_and_not_followed(servers: Any, kit: Any) -> None:
