@@ -133,8 +133,10 @@ def _print_reasons(result: Result, console: Console) -> None:
         detail = result.detail_of(cells[0])
         console.print(Text(f"  {short(reason)}  {detail}".rstrip(), "dim"))
     lost, innocent = result.collateral
-    if innocent:
-        console.print()
+    console.print()
+    if not innocent:
+        console.print("collateral: not measured, no probe is innocent")
+    else:
         console.print(f"collateral: {lost} of {innocent} innocent visits lost")
         by_phase = result.collateral_by_phase.items()
         parts = [f"{phase} {lost} of {of}" for phase, (lost, of) in by_phase if lost]

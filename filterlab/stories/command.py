@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 import tempfile
@@ -23,6 +22,7 @@ from filterlab.stories.mutating import Colour, chosen
 from filterlab.stories.mutating import mutate as play_without
 from filterlab.stories.page import Told, markdown
 from filterlab.stories.playing import play
+from filterlab.verbs.words import Scenario, find
 
 TABLE = "table.md"  # it says of all stories how they are run
 NOT_AS_EXPECTED, BAD_INPUT, COULD_NOT_TELL = 1, 2, 3
@@ -30,7 +30,6 @@ _STATUS = {"as expected": 0, "not as expected": NOT_AS_EXPECTED}
 _COLOURS = {Colour.RED: 0, Colour.GREEN: NOT_AS_EXPECTED}
 
 Out = Annotated[Path | None, typer.Option(help="A folder to keep the evidence in.")]
-Name = Annotated[str, typer.Argument(help="A scenario file, or the name of one.")]
 
 
 def stories(
@@ -105,14 +104,14 @@ def _page(name: str, written: dict[str, str]) -> str | None:
 
 
 def mutate(
-    scenario: Name,
+    scenario: Scenario,
     rule: Annotated[
         str | None, typer.Option(help="Only this rule; else each that decides.")
     ] = None,
     out: Out = None,
 ) -> None:
     """Take the rules out that a scenario rests on, one by one, and see it fail."""
-    plan = make_plan(_find(scenario))
+    plan = make_plan(find(scenario))
     rules = chosen(plan, rule)
     if not rules:
         what = f"no rule '{rule}'" if rule else "no rule at all"
@@ -127,17 +126,8 @@ def mutate(
     raise typer.Exit(status)
 
 
-def _find(name: str) -> Path:
-    if os.path.exists(name):
-        return Path(name)
-    known = content.scenarios()
-    if name not in known:
-        raise BadInput([_unknown(name, list(known))])
-    return known[name]
-
-
 def _unknown(name: str, names: list[str]) -> Problem:
-    message = "there is no such file, and no scenario of that name"
+    message = "there is no scenario of that name that tells a story"
     help_ = did_you_mean(name, names) or "see: filterlab list scenarios"
     return Problem("missing-file", Place(name, 1, 1), message, help=help_)
 

@@ -26,6 +26,13 @@ def test_scenarios_load(name: str) -> None:
     assert {expected.probe for expected in scenario.expect} == set(scenario.probes)
 
 
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_each_scenario_counts_its_collateral(name: str) -> None:
+    probes = load_scenario(SCENARIOS[name]).probes.values()
+    # The matrix has one page, and that is on everybody's list.
+    assert name == "matrix" or any(probe.innocent for probe in probes)
+
+
 @pytest.mark.parametrize("name", POLICIES)
 def test_policies_load(name: str) -> None:
     policy, file = load_policy(POLICIES[name]), load_policy_file(POLICIES[name])
