@@ -49,7 +49,7 @@ SHIPPED = {
     "vpn-host-accumulation",
 }
 
-SCENARIOS = Path(__file__).parents[2] / "scenarios"
+ROOT = Path(__file__).parents[2]
 _FILE = Path(__file__).with_name("models.yaml")
 # Every scalar as text, as the reader of policies takes it.
 WRITTEN: dict[str, dict[str, Any]] = yaml.load(_FILE.read_text(), yaml.BaseLoader)
@@ -57,19 +57,19 @@ WRITTEN: dict[str, dict[str, Any]] = yaml.load(_FILE.read_text(), yaml.BaseLoade
 # Shipped under another name, because the policy says more than the model.
 SHIPPED_AS = {"kz-2011-cafe-log": "kz-2011-cafe"}
 
-# What is no policy, why, and the scenario or policy that plays it.
+# What is no policy, why, and what in the repository plays it.
 BEYOND = {
     "kz-2011-google-redirect": (
         "a server redirects, and no exchange has a part in it",
-        "kazakhstan/2011-google-moves.yaml",
+        "scenarios/kazakhstan/2011-google-moves.yaml",
     ),
     "ru-2026-subscriber-ip": (
         "services and registries decide, by addresses that operators hand over",
-        "policies/ru-2026-vpn-exits.yaml",
+        "scenarios/policies/ru-2026-vpn-exits.yaml",
     ),
     "attack-residual-weaponised": (
         "an attacker speaks in another's name; the censor is any that goes on blocking",
-        "policies/kz-2020-http-sni-nullroute.yaml",
+        "tests/policy/test_weaponised.py",
     ),
 }
 
@@ -91,4 +91,4 @@ def test_each_model_is_shipped_written_or_beyond() -> None:
 @pytest.mark.parametrize("name", BEYOND)
 def test_what_is_no_policy_is_played_elsewhere(name: str) -> None:
     why, where = BEYOND[name]
-    assert why and (SCENARIOS / where).is_file()
+    assert why and (ROOT / where).is_file()

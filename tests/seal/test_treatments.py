@@ -1,4 +1,4 @@
-"""What a switch cannot see to alone, on a real one: delay, rate, loss, freeze."""
+"""Treatments on a real switch, by the capture: what it cannot see to alone."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_every_treatment_is_seen_by_client_and_wire(
     # A handshake and a request are two round trips, held back both ways.
     assert late["control"]["seconds"] < late["seconds"]
     assert late["seconds"] >= 4 * DELAY_SECONDS
-    for name in ("shaped", "policed"):
+    for name in ("shaped", "policed", "each", "together"):
         assert tried[name]["kbit_s"] < KBIT_S
         assert tried[name]["control"]["kbit_s"] > KBIT_S * 2
     inside = out / "exchange-inside.pcapng"
@@ -42,9 +42,41 @@ def test_every_treatment_is_seen_by_client_and_wire(
     assert [int(flags, 16) for (flags,) in forged] == [0x004] * 3
     outside = out / "exchange-outside.pcapng"
     assert not seen(outside, "ip.ttl == 77", "tcp.flags")
+    looks_as_asked(inside, outside, tried["looks"]["endpoints"][-1][2])
+    fragments_wait_for_each_other(inside, outside)
     scenario = make_plan(SCENARIO).scenario
     difference = compare(out, scenario.policies, scenario.clock)
     assert not difference, str(difference)
+
+
+def looks_as_asked(inside: Path, outside: Path, port: int) -> None:
+    """Every number of a forged packet is on the wire, to each end what is for it."""
+    fields = ("ip.id", "tcp.window_size_value", "tcp.flags", "ip.flags.df", "tcp.len")
+    for capture, end in ((inside, "dst"), (outside, "src")):
+        # Each side of the exchange has the packets of both directions.
+        forged = seen(capture, f"tcp.{end}port == {port} and ip.ttl == 91", *fields)
+        numbers = [[int(field, 0) for field in row] for row in forged]
+        assert numbers == [[4660, 502, 0x014, 0, 3]] * 2
+    # Nothing but the hello is longer than what was forged.
+    sent = seen(
+        outside, f"tcp.srcport == {port} and tcp.len > 3", "tcp.seq_raw", "tcp.len"
+    )
+    start, length = sent[0]
+    also = seen(outside, f"tcp.srcport == {port} and ip.ttl == 92", "tcp.seq_raw")
+    ahead = [(int(seq) - int(start) - int(length)) % 2**32 for (seq,) in also]
+    assert ahead == [0, 1460]
+
+
+def fragments_wait_for_each_other(inside: Path, outside: Path) -> None:
+    """They come with two TTLs, and go on with the first one's."""
+    of_one = "ip.src == 100.64.0.0/10 and (ip.flags.mf == 1 or ip.frag_offset > 0)"
+    # The last request is that of the treated phase; the others went on as they came.
+    (first, second), went = (
+        [int(ttl) for _, ttl in seen(side, of_one, "ip.id", "ip.ttl")[-2:]]
+        for side in (inside, outside)
+    )
+    assert first < second
+    assert went == [first] * 2
 
 
 def in_treated(probe: dict[str, Any]) -> bool:
