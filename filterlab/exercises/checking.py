@@ -13,15 +13,21 @@ from typing import Any
 
 from filterlab.exercises import answerfile, judging
 from filterlab.exercises.dealing import ways_of
-from filterlab.exercises.faults import explained
+from filterlab.exercises.faults import explained, in_words
+from filterlab.exercises.sealing import in_seal
 from filterlab.exercises.shelf import folder
 from filterlab.exercises.verdict import Verdict
 from filterlab.exercises.workspace import Workspace
-from filterlab.lab.cage import Limits, run_caged
+from filterlab.lab.cage import Ended, Limits, run_caged
 
 LIMITS = Limits()
+LIVE = Limits(seconds=12)  # it serves until it is ended, within some seconds
 _POLICY, _DAY, _VISITS = "policy.yaml", "day.pcapng", "visits.json"
 _ABOUT = "me.yaml"
+# Run inside of a seal, and far too slow to be imported out here.
+_CROSSING, _SWITCHING = (
+    f"filterlab.exercises.{name}" for name in ("crossing", "switching")
+)
 
 
 def check(workspace: Workspace) -> Verdict:
@@ -86,8 +92,46 @@ def _replayed(
         return [], verdict
 
 
+def _relay(workspace: Workspace, answers: Mapping[str, bytes]) -> Verdict:
+    """Pages over a real wire, whose packets the exercise's policy has read."""
+    ((name, data),) = answers.items()
+    facts = json.loads(workspace.exercise.files("hidden")["sites.json"].read_text())
+    policy = workspace.exercise.files("given")[_POLICY].read_bytes()
+    files = {name: data, _POLICY: policy}
+    told = in_seal(_CROSSING, name, files, facts, LIVE)
+    verdict = Verdict("pages of sites that you have not seen, over your relay:")
+    verdict.stopped = _how_it_ended(name, told)
+    if verdict.stopped is None:
+        verdict.points = judging.crossed(told["visits"])
+    return verdict
+
+
+def _controller(workspace: Workspace, answers: Mapping[str, bytes]) -> Verdict:
+    """Connections across a real exchange, at which the answer decides."""
+    ((name, data),) = answers.items()
+    facts = json.loads(workspace.exercise.files("hidden")["tries.json"].read_text())
+    told = in_seal(_SWITCHING, name, {name: data}, facts, LIVE)
+    verdict = Verdict("connections across an exchange that your controller runs:")
+    verdict.stopped = _how_it_ended(name, told)
+    if verdict.stopped is None and told["fault"]:
+        verdict.stopped = in_words(name, told["fault"], LIVE)
+    if verdict.stopped is None:
+        verdict.points = judging.switched(told["tries"])
+    return verdict
+
+
+def _how_it_ended(name: str, told: Mapping[str, Any]) -> str | None:
+    if "ended" not in told:
+        return None
+    status, limit, errors = told["ended"]
+    why = explained(name, Ended(status, limit, "", errors), LIVE)
+    return why or f"{name} ended before anybody had asked it anything"
+
+
 _KINDS: dict[str, Callable[[Workspace, Mapping[str, bytes]], Verdict]] = {
     "blocks": _blocks,
     "names": _names,
     "ways": _ways,
+    "relay": _relay,
+    "controller": _controller,
 }

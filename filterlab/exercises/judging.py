@@ -23,6 +23,14 @@ LOOK_AT = {
     "http": "look at the answer to the request without TLS, then at the other visit.",
     "tls": "look at what comes right after the ClientHello, and at the visit without.",
 }
+_NO_PAGE = (
+    "a page that does not come is not slowed, and no use either. The server has to get"
+    " every byte of the hello, in order, in records that say how long they are."
+)
+_SLOWED = (
+    "the box has put the name together again. It joins what TCP has cut; what does it"
+    " not join?"
+)
 # Of what can be known of a visit: where it stands, or what stands there instead.
 MEANT = {
     "name": "its own name stands somewhere in the capture: in a question, a request,"
@@ -61,6 +69,32 @@ def named(day: Iterable[Mapping[str, Any]], lines: Sequence[Line]) -> list[Point
         came = f"noted: {visit['name']}" if found else _noted(values)
         why = f"{visit['name']} could have been written down. {visit.get('why', '')}"
         points.append(Point(found, visit["visit"], came, why.strip()))
+    return points
+
+
+def crossed(visits: Iterable[Mapping[str, Any]]) -> list[Point]:
+    """Whether each page came, and unslowed."""
+    points = []
+    for visit in visits:
+        slowed = [one for one in visit["lines"] if one["verdict"] in _BLOCKS]
+        if visit["failure"] is not None:
+            came, why = visit["failure"], _NO_PAGE
+        elif slowed:
+            came, why = f"slowed  {_by(slowed[0])}", _SLOWED
+        else:
+            came, why = "whole, and not slowed", ""
+        points.append(Point(not why, visit["site"], came, why))
+    return points
+
+
+def switched(tries: Iterable[Mapping[str, Any]]) -> list[Point]:
+    """Whether each connection got through, or not, as it should."""
+    points = []
+    for one in tries:
+        came = "gets through" if one["through"] else "does not get through"
+        wanted = "should get through" if one["want"] else "should not get through"
+        why = f"it {wanted}. {one.get('why', '')}".strip()
+        points.append(Point(one["through"] == one["want"], one["try"], came, why))
     return points
 
 

@@ -91,6 +91,8 @@ def _stranger() -> int | None:
         return None
     with open("/proc/self/uid_map") as lines:
         spans = [tuple(map(int, line.split())) for line in lines]
+    if any(first == 0 and outside != 0 for first, outside, _ in spans):
+        return None  # root only in here, of some user's seal
     top = max(first + count for first, _, count in spans)
     if top > _STRANGERS + _STRANGERS_COUNT:
         return _STRANGERS + os.getpid() % _STRANGERS_COUNT
