@@ -100,24 +100,24 @@ def key_id(auth_key: bytes) -> bytes:
 
 def web_page_call(url: str) -> bytes:
     """The call that asks the service for a web page (its "instant view")."""
-    return _word(_GET_WEB_PAGE) + _string(url.encode()) + _word(0)
+    return _word(_GET_WEB_PAGE) + string(url.encode()) + _word(0)
 
 
 def read_call(body: bytes) -> str:
     """The URL that a call asks for; raises ValueError for any other call."""
     if body[:4] != _word(_GET_WEB_PAGE):
         raise ValueError("a call that this service does not know")
-    return _read_string(body[4:]).decode()
+    return read_string(body[4:]).decode()
 
 
 def result(page: bytes) -> bytes:
     """The answer to a call."""
-    return _word(_RPC_RESULT) + bytes(8) + _string(page)
+    return _word(_RPC_RESULT) + bytes(8) + string(page)
 
 
 def refusal(code: int, why: str) -> bytes:
     """An error as the answer to a call."""
-    error = _word(_RPC_ERROR) + _word(code) + _string(why.encode())
+    error = _word(_RPC_ERROR) + _word(code) + string(why.encode())
     return _word(_RPC_RESULT) + bytes(8) + error
 
 
@@ -126,15 +126,15 @@ def read_result(body: bytes) -> bytes:
     if body[:4] != _word(_RPC_RESULT):
         raise ValueError("an answer that this client does not know")
     if body[12:16] == _word(_RPC_ERROR):
-        raise ValueError(_read_string(body[20:]).decode(errors="replace"))
-    return _read_string(body[12:])
+        raise ValueError(read_string(body[20:]).decode(errors="replace"))
+    return read_string(body[12:])
 
 
 def _word(value: int) -> bytes:
     return value.to_bytes(4, "little")
 
 
-def _string(data: bytes) -> bytes:
+def string(data: bytes) -> bytes:
     if len(data) < _SHORT:
         whole = bytes([len(data)]) + data
     else:
@@ -142,7 +142,7 @@ def _string(data: bytes) -> bytes:
     return whole + bytes(-len(whole) % 4)
 
 
-def _read_string(data: bytes) -> bytes:
+def read_string(data: bytes) -> bytes:
     if data[:1] != bytes([_SHORT]):
         return data[1 : 1 + data[0]] if data else b""
     length = int.from_bytes(data[1:4], "little")

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import functools
-import http.server
 import select
 import socket
 import socketserver
@@ -31,29 +29,12 @@ from filterlab.mtproto.framing import ABRIDGED, INTERMEDIATE, PADDED, pack, read
 from filterlab.mtproto.message import Session, key_of
 from filterlab.mtproto.proxy import Address
 from filterlab.mtproto.secret import read_secret
+from tests.mtproto.conftest import BIG
 
 ROOT = Path(__file__).parents[2]
 SEED = "00" * 16
 KEY = key_of(SEED)
 SECRETS = ["", "11" * 16, "dd" + "11" * 16, "ee" + "11" * 16 + b"cover.example".hex()]
-BIG = 300_000
-
-
-class Page(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, format: str, *args: object) -> None:
-        pass
-
-
-@pytest.fixture
-def website(tmp_path: Path) -> Iterator[str]:
-    (tmp_path / "page").write_bytes(b"x" * BIG)
-    handler = functools.partial(Page, directory=str(tmp_path))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture(scope="session")
