@@ -125,4 +125,5 @@ _QUESTIONS: dict[tuple[str, str], Callable[[str, int, str, Path], bool]] = {
     ("iperf", "tcp"): _accepts,
     ("interceptor", "tcp"): _accepts,
     ("smtp", "tcp"): _smtp,
+    ("smtps", "tcp"): _tls,
 }

@@ -22,9 +22,11 @@ IPERF = "iperf"
 IPERF_PORT = 5201  # iperf3's own default
 SMTP = "smtp"
 SMTP_PORT = 25  # RFC 5321 section 4.5.4.2
+SMTPS = "smtps"
+SMTPS_PORT = 465  # RFC 8314 section 7.3
 PORTAL = "portal"
 INTERCEPTOR = interception.INTERCEPTOR
-SPEAKS = web.WEB | dns.DNS | {IPERF, SMTP, PORTAL, INTERCEPTOR}
+SPEAKS = web.WEB | dns.DNS | {IPERF, SMTP, SMTPS, PORTAL, INTERCEPTOR}
 PROGRAMS = {
     "caddy": web.WEB,
     "unbound": dns.DNS,
@@ -217,6 +219,11 @@ class _Starter:
             port = spec.ports.get(SMTP, SMTP_PORT)
             command = _own_program(mailbox.__file__, spec.name, port)
             self._run(service, command, [Socket(SMTP, "tcp", port)])
+        if SMTPS in spec.speaks:
+            port = spec.ports.get(SMTPS, SMTPS_PORT)
+            command = _own_program(mailbox.__file__, spec.name, port)
+            command += [str(certificate.chain_file), str(certificate.key_file)]
+            self._run(service, command, [Socket(SMTPS, "tcp", port)])
         if PORTAL in spec.speaks:
             port = spec.ports.get(PORTAL, web.HTTP_PORT)
             command = _own_program(portal.__file__, spec.name, port)

@@ -45,6 +45,7 @@ class Cell:
     exposed: bool = False  # the prober had confirmed its server by the phase's end
     exposure: Exposure | None = None  # what a log holds of it, if anybody asked
     arrived: Arrival | None = None  # what its server got, if anybody asked
+    subscribers: int = 1  # how many its client stands for
 
     @property
     def typical(self) -> Attempt:
@@ -89,6 +90,7 @@ class Cell:
             {
                 "name": self.probe,
                 "from": self.client,
+                "subscribers": self.subscribers,
                 "target": self.target,
                 "through": self.through,
                 "strategy": self.strategy,

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from filterlab.report.cell import Cell
 from filterlab.report.certificates import Shown
 from filterlab.scenario.schema import HELLOS, SEEN, Expectation, Scenario
+
+NOT_RUN = "the probe was not run: the lab failed before"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,16 +55,22 @@ def check_all(
     cells: Iterable[Cell],
 ) -> list[Check]:
     """Each expectation against each phase that it speaks of."""
-    by_place = {(cell.probe, cell.phase): cell for cell in cells}
+    by_phase: dict[str, dict[str, Cell]] = {}
+    for cell in cells:
+        by_phase.setdefault(cell.phase, {})[cell.probe] = cell
     return [
-        _check(expectation, phase.name, by_place.get((expectation.probe, phase.name)))
+        _check(expectation, phase.name, by_phase.get(phase.name, {}))
         for expectation in scenario.expect
         for phase in scenario.phases_of(expectation)
     ]
 
 
-def _check(expectation: Expectation, phase: str, cell: Cell | None) -> Check:
-    met, why = _verdict(expectation, cell)
+def _check(expectation: Expectation, phase: str, cells: Mapping[str, Cell]) -> Check:
+    meant = [cells[name] for name in expectation.means(cells)]
+    if expectation.subscribers is not None:
+        met, why = _subscribers(expectation.subscribers, meant)
+    else:
+        met, why = _verdict(expectation, meant[0] if meant else None)
     return Check(
         sentence(expectation, phase),
         str(expectation.where),
@@ -73,14 +81,44 @@ def _check(expectation: Expectation, phase: str, cell: Cell | None) -> Check:
     )
 
 
+def _subscribers(
+    wanted: tuple[float, float], cells: Sequence[Cell]
+) -> tuple[bool | None, str]:
+    """Whether so large a part of all subscribers got through, each try for its part."""
+    if not cells:
+        return None, NOT_RUN
+    if (troubled := _troubled(cells)) is not None:
+        return None, troubled
+    everybody = sum(cell.subscribers for cell in cells)
+    reached = sum(
+        cell.subscribers * cell.reached / len(cell.attempts) for cell in cells
+    )
+    share = reached / everybody
+    says = f"{reached:,.0f} of {everybody:,} subscribers got through ({share:.1%})"
+    low, high = wanted
+    if low <= share <= high:
+        return True, says
+    return False, f"expected a share from {low:g} to {high:g}: {says}"
+
+
+def _troubled(cells: Iterable[Cell]) -> str | None:
+    """Why the first try that says nothing of an exchange says nothing; else None."""
+    return next(
+        (
+            attempt.outcome.why
+            for cell in cells
+            for attempt in cell.attempts
+            if attempt.outcome.outcome in ("down", "unknown")
+        ),
+        None,
+    )
+
+
 def _verdict(expectation: Expectation, cell: Cell | None) -> tuple[bool | None, str]:
     if cell is None:
-        return None, "the probe was not run: the lab failed before"
-    if cell.untellable:
-        troubled = next(
-            a for a in cell.attempts if a.outcome.outcome in ("down", "unknown")
-        )
-        return None, troubled.outcome.why
+        return None, NOT_RUN
+    if (troubled := _troubled([cell])) is not None:
+        return None, troubled
     for wish in _WISHES:
         failed = wish(expectation, cell)
         if failed is not None:

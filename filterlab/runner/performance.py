@@ -161,6 +161,7 @@ class Performance:
             tuple(attempts),
             control,
             planned.probe.strategy.shown if planned.probe.strategy else None,
+            subscribers=self._plan.subscribers[planned.probe.client],
         )
 
     def _try(self, planned: PlannedProbe) -> ProbeResult:

@@ -75,6 +75,7 @@ class Plan:
     prober: str | None = None  # the node of the active prober, where a policy has one
     topo: Any = None
     map: MapReport | None = None
+    subscribers: Mapping[str, int] = field(default_factory=dict)  # by client
     tools: Mapping[str, Tool] = field(default_factory=Shelf)
     skipped: tuple[Skipped, ...] = ()  # what the scenario has been rid of
 
@@ -184,6 +185,7 @@ def make_plan(path: Path, brought: Sequence[Tool] = ()) -> Plan:
         plan.prober = _add(plan, "prober", _prober_place(laid.places))
     plan.topo = lay_out(topology.use, topology.parameters, plan.hosts)
     plan.map = describe(graph_of(plan.topo), _pairs(plan))
+    plan.subscribers = _subscribers(plan)
     if not skipped:  # else one of those may be the probe that crosses
         _check_crossings(plan)
     return plan
@@ -286,6 +288,21 @@ def crossed(plan: Plan) -> Mapping[str, bool]:
     assert plan.map is not None
     uncrossed = set(plan.map.uncrossed)
     return {name: name not in uncrossed for name in plan.exchanges}
+
+
+def _subscribers(plan: Plan) -> dict[str, int]:
+    """How many subscribers each client stands for: an equal part of its provider's.
+
+    The devices of tools are machines of subscribers counted already.
+    """
+    clients = {name: plan.node_of[name] for name in plan.scenario.clients}
+    hosts = {node: plan.hosts[node] for node in clients.values()}
+    topology = plan.scenario.topology
+    topo = lay_out(topology.use, topology.parameters, hosts)
+    return {
+        name: int(topo.nodeInfo(node).get("subscribers") or 1)
+        for name, node in clients.items()
+    }
 
 
 def _check_crossings(plan: Plan) -> None:

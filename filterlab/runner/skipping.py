@@ -34,7 +34,7 @@ def not_installed(scenario: Scenario, tools: Mapping[str, Tool]) -> tuple[Skippe
 
 def _expected_of(scenario: Scenario, probe: str) -> Iterator[str]:
     for expectation in scenario.expect:
-        if expectation.probe == probe:
+        if expectation.means([probe]):
             for phase in scenario.phases_of(expectation):
                 yield sentence(expectation, phase.name)
 
@@ -43,5 +43,5 @@ def without(scenario: Scenario, skipped: Sequence[Skipped]) -> Scenario:
     """The scenario without these probes and what it expects of them."""
     gone = {one.probe for one in skipped}
     probes = {n: probe for n, probe in scenario.probes.items() if n not in gone}
-    expect = [one for one in scenario.expect if one.probe not in gone]
+    expect = [one for one in scenario.expect if not one.means(gone)]
     return scenario.model_copy(update={"probes": probes, "expect": expect})

@@ -226,7 +226,7 @@ class Checks:
         if service is None:
             return
         wanted: tuple[str, ...] = ()
-        if "://" in probe.target:
+        if "://" in probe.target and probe.kind != "connect":
             parts = urlsplit(probe.target)
             wanted = (parts.scheme,)
             if parts.scheme == "http":

@@ -79,7 +79,7 @@ def check_expectations(
     """Complain of expectations that name nothing, or that cannot all be met."""
     probes = checks.names("probes")
     for expectation in scenario.expect:
-        if expectation.probe not in probes:
+        if not expectation.means(probes):
             checks.unknown("probe", expectation, ("probe",), probes)
         _check_repeat(scenario, document, expectation)
         _check_itself(document, expectation)

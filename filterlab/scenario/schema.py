@@ -6,6 +6,8 @@ A model says what one mapping may hold. What must hold between mappings is in
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from fnmatch import fnmatchcase
 from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
 
@@ -66,7 +68,7 @@ HELLOS = {
 KINDS = ("fetch", "resolve", "connect", "throughput")
 RESULTS = (
     *("outcome", "reaches", "kbit_s", "slower_than_control", "rule"),
-    *("exposes", "certificate", "arrives"),
+    *("exposes", "certificate", "arrives", "subscribers"),
 )
 
 
@@ -220,7 +222,11 @@ class Limits(Item):
 
 
 class Expectation(Item):
-    """What should come of a probe, in some phases or in all."""
+    """What should come of a probe, in some phases or in all.
+
+    With `subscribers` it is about several probes, whose names fit a pattern, and about
+    how many of all the subscribers that try them get through.
+    """
 
     probe: Words
     during: Several = ()
@@ -234,6 +240,7 @@ class Expectation(Item):
     arrives: Annotated[str, word_of(*HELLOS)] | None = None
     at_least: Share | None = None
     between: Shares | None = None
+    subscribers: Shares | None = None
 
     @model_validator(mode="after")
     def _some_result(self) -> Self:
@@ -243,7 +250,21 @@ class Expectation(Item):
         if self.at_least is not None and self.between is not None:
             says = "has both 'at_least' and 'between'"
             raise Unreadable("one of them", says=says, kind="one-of")
+        beside = [
+            key
+            for key in (*RESULTS[:-1], "at_least", "between")
+            if getattr(self, key) is not None
+        ]
+        if self.subscribers is not None and beside:
+            says = f"counts subscribers, and has '{beside[0]}'"
+            raise Unreadable("'subscribers' alone", says=says, kind="one-of")
         return self
+
+    def means(self, names: Iterable[str]) -> list[str]:
+        """Those of these probes that it is about."""
+        if self.subscribers is None:
+            return [name for name in names if name == self.probe]
+        return [name for name in names if fnmatchcase(name, self.probe)]
 
     @property
     def share(self) -> tuple[float, float]:
@@ -260,10 +281,7 @@ class Expectation(Item):
             says.append(f"comes to {self.outcome}")
         if self.reaches is not None:
             says.append("gets through" if self.reaches else "does not get through")
-        if self.kbit_s is not None and self.kbit_s.above is not None:
-            says.append(f"has more than {self.kbit_s.above:,} kbit/s")
-        if self.kbit_s is not None and self.kbit_s.below is not None:
-            says.append(f"has less than {self.kbit_s.below:,} kbit/s")
+        says += self._rates()
         if self.slower_than_control is not None:
             factor = self.slower_than_control
             says.append(f"is {factor:g} times slower than its control")
@@ -275,6 +293,9 @@ class Expectation(Item):
             says.append(self.certificate.text)
         if self.arrives is not None:
             says.append(f"arrives with {HELLOS[self.arrives]}")
+        if self.subscribers is not None:
+            low, high = self.subscribers
+            says.append(f"gets through for {low:.0%} to {high:.0%} of subscribers")
         return listed(says, "and")
 
     @property
@@ -291,6 +312,11 @@ class Expectation(Item):
         """The expectation as a sentence."""
         when = listed(self.during, "and") or "every phase"
         return f"{self.probe} {self.wish} during {when}{self.often}"
+
+    def _rates(self) -> list[str]:
+        limits = self.kbit_s or Limits.model_construct()
+        bounds = (("more", limits.above), ("less", limits.below))
+        return [f"has {word} than {b:,} kbit/s" for word, b in bounds if b is not None]
 
 
 class Scenario(Item):

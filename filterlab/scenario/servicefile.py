@@ -31,6 +31,7 @@ PORTS: dict[str, tuple[tuple[str, int], ...]] = {
     "dot": (("tcp", 853),),
     "doh": (("tcp", 443),),
     "smtp": (("tcp", 25),),
+    "smtps": (("tcp", 465),),  # RFC 8314, 7.3: submission with TLS from the first byte
     "portal": (("tcp", 80),),  # a captive portal's form
     "interceptor": (("tcp", 8080),),  # mitmproxy's own port
     "iperf": (("tcp", 5201), ("udp", 5201)),

@@ -9,6 +9,7 @@ from filterlab.scenario.facts import Scalar
 from filterlab.scenario.servicefile import url
 from filterlab.scenario.values import Reads, Unreadable, host_name, text
 
+_WITHIN_TLS = "tls://"  # a TLS handshake as well
 _RESOLVER_SCHEMES = {"udp", "tcp", "tls", "https"}
 
 
@@ -18,7 +19,9 @@ def _load(value: Any) -> str:
 
 
 def _endpoint(value: Any) -> str:
-    host, _, port = text(value).rpartition(":")
+    host, _, port = text(value).removeprefix(_WITHIN_TLS).rpartition(":")
+    if "://" in host:
+        raise Unreadable("a host and a port, with tls:// before them or nothing")
     if not host or not port.isascii() or not port.isdigit():
         raise Unreadable("a host and a port, such as news.example:443")
     if not 1 <= int(port[:6]) <= 65535:

@@ -41,6 +41,38 @@ def judged(found: Cell | None, **wish: Any) -> tuple[bool | None, str]:
     return check.met, check.why
 
 
+PEOPLE = {"minsk": 6_000_000, "brest": 3_000_000, "grodno": 1_000_000}
+
+
+@pytest.mark.parametrize(
+    ("through", "bounds", "met", "why"),
+    [
+        ("grodno", ["0.05", "0.15"], True, "1,000,000 of 10,000,000 subscribers"),
+        ("brest", ["0.05", "0.15"], False, "expected a share from 0.05 to 0.15: 3,000"),
+        ("minsk", ["0.6", "0.6"], True, "(60.0%)"),
+        ("nobody", ["0.1", "1"], False, "0 of 10,000,000"),
+    ],
+)
+def test_a_share_of_all_subscribers(
+    through: str, bounds: list[str], met: bool, why: str
+) -> None:
+    wish = {"probe": "abroad from *", "subscribers": bounds}
+    cells = [
+        cell(OK if name == through else RESET, probe=f"abroad from {name}", **people)
+        for name, people in ((n, {"subscribers": p}) for n, p in PEOPLE.items())
+    ]
+    # Another probe is not counted.
+    cells.append(cell(OK, probe="news", subscribers=90_000_000))
+    (check,) = check_all(scenario(**wish), cells)
+    assert check.met is met and why in check.why
+    half = [cell(OK, RESET, probe="abroad from minsk", subscribers=10)]
+    (check,) = check_all(scenario(**{**wish, "subscribers": ["0.5", "0.5"]}), half)
+    assert check.met is True
+    broken = [*cells, cell(UNKNOWN, probe="abroad from pinsk")]
+    assert check_all(scenario(**wish), broken)[0].met is None
+    assert check_all(scenario(**wish), [])[0].met is None
+
+
 RATE = cell(attempt(SLOW, 100.0), control=attempt(OK, 1000.0))
 FIFTEEN = cell(*[OK] * 15, *[RESET] * 5)
 MET: list[tuple[dict[str, Any], Cell]] = [

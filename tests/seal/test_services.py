@@ -27,7 +27,7 @@ WEB = ("http", "https", "h3")
 DNS = ("dns", "dot", "doh")
 SPOKEN = {
     "news": WEB,
-    "bank": ("https", "iperf", "smtp"),
+    "bank": ("https", "iperf", "smtp", "smtps"),
     "dnshome": DNS,
     "dnsabroad": DNS,
 }
