@@ -21,6 +21,7 @@ SHIPPED = {
     "by-2020-business-network",
     "by-2020-a1-squid",
     "by-2020-beltelecom",
+    "by-2020-mts-dns",
     "cn-dns-triplet",
     "cn-esni-2020",
     "cn-fet-2021",
@@ -55,7 +56,10 @@ _FILE = Path(__file__).with_name("models.yaml")
 WRITTEN: dict[str, dict[str, Any]] = yaml.load(_FILE.read_text(), yaml.BaseLoader)
 
 # Shipped under another name, because the policy says more than the model.
-SHIPPED_AS = {"kz-2011-cafe-log": "kz-2011-cafe"}
+SHIPPED_AS = {
+    "by-2020-ntec-shutdown": "by-2020-cut-beltelecom",
+    "kz-2011-cafe-log": "kz-2011-cafe",
+}
 
 # What is no policy, why, and what in the repository plays it.
 BEYOND = {

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from filterlab.inspection.fields import FIELDS
+from filterlab.policy.force import in_force
 from filterlab.probes.failure import FAILURES as PROBES_SAY
 from filterlab.probes.outcome import BLOCKING_TYPES
 from filterlab.scenario import content
@@ -23,7 +25,8 @@ POLICIES = content.policies()
 def test_scenarios_load(name: str) -> None:
     scenario = load_scenario(SCENARIOS[name])
     assert scenario.expect
-    assert {expected.probe for expected in scenario.expect} == set(scenario.probes)
+    told = {name for one in scenario.expect for name in one.means(scenario.probes)}
+    assert told == set(scenario.probes)
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
@@ -64,6 +67,14 @@ def test_policies_keep_to_what_was_published() -> None:
     business = load_policy(POLICIES["by-2020-business-network"])
     reset = next(r.then for r in business.rules if r.name == "tls list")
     assert (reset.window, reset.ip_id) == (502, 0)  # type: ignore[union-attr]
+    # RFE/RL: from 8 in the morning of a Sunday until early on Wednesday, local time.
+    cut = load_policy(POLICIES["by-2020-cut-beltelecom"])
+    links = [rule for rule in cut.rules if rule.name.startswith("links cut")]
+    began = datetime(2020, 8, 9, 5, tzinfo=UTC).timestamp()
+    for hour in range(-24, 9 * 24):
+        now = began + hour * 3600
+        wanted = 0 <= hour < 72 or hour >= 168  # a schedule knows days of the week
+        assert any(in_force(rule, now, 0) for rule in links) is wanted, hour
 
 
 def test_names_are_invented() -> None:
