@@ -23,7 +23,8 @@ Run = Callable[[list[str]], tuple[int, str]]
 
 _FENCE = re.compile(r"^```([a-z]+)([^\n`]*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 # A command and its exit statuses: an examination may find that something is missing.
-_STATUSES = {"doctor": (0, 3)}
+# A check of what an exercise begins with finds it unsolved.
+_STATUSES = {"doctor": (0, 3), "exercise": (0, 1)}
 
 
 @dataclass(frozen=True, slots=True)
