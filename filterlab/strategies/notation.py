@@ -47,16 +47,25 @@ class Action:
         return type(self).__name__.lower()
 
     def __str__(self) -> str:
-        if self.left is None and self.right is None:
-            return self.head
-        return f"{self.head}({self.left or ''},{self.right or ''})"
+        return _written(self)
 
     def walk(self) -> Iterator[Action]:
         """This action and all below it."""
-        yield self
-        for branch in (self.left, self.right):
-            if branch is not None:
-                yield from branch.walk()
+        left_over: list[Action] = [self]
+        while left_over:
+            action = left_over.pop()
+            yield action
+            branches = (action.right, action.left)
+            left_over += [branch for branch in branches if branch is not None]
+
+
+def _written(action: Action | None) -> str:
+    """An action and all below it; `str` of each would go twice as deep."""
+    if action is None:
+        return ""
+    if action.left is None and action.right is None:
+        return action.head
+    return f"{action.head}({_written(action.left)},{_written(action.right)})"
 
 
 @dataclass(frozen=True, slots=True)

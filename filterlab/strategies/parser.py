@@ -24,11 +24,12 @@ from filterlab.strategies.actions import (
 from filterlab.strategies.faults import BadNotation, Fault
 from filterlab.strategies.notation import BETWEEN, Action, Strategy, Tree, Trigger
 
-# The published trees end at seven. Geneva ends where Python's recursion does, at about
-# 900; every level is to be walked, printed and compared here as well.
-_DEEPEST = 250
+# The published trees end at seven. Geneva ends where Python's recursion does, a little
+# below a thousand; so do the steps that follow here, with what calls them.
+_DEEPEST = 700
 # Up to the last `]-` stands the trigger; what follows ends at white space.
 _TREE = re.compile(r"\[(\S*)\]-(\S*)")
+_SIGN = re.compile("[(,]")
 
 
 def parse(text: str) -> Strategy:
@@ -149,7 +150,8 @@ def _branches(piece: Arguments) -> tuple[Arguments, Arguments, Arguments]:
         nothing = Arguments("", piece.at + len(text))
         return piece, nothing, nothing
     open_ones = commas = 0
-    for index in range(opened, len(text)):
+    for sign in _SIGN.finditer(text, opened):
+        index = sign.start()
         open_ones += text[index] == "("
         commas += text[index] == ","
         if commas == open_ones:

@@ -373,3 +373,15 @@ def test_the_header_of_ipv6_is_none_that_the_notation_knows() -> None:
         assert bytes(same) == packet_of_six()
     one, two = run_over_six("[TCP:flags:PA]-fragment{ip:1:True}-|")
     assert bytes(one) == bytes(two) == packet_of_six()
+
+
+@pytest.mark.parametrize(
+    ("opens", "closes", "comes_out"),
+    [("duplicate(", ",)", 600), ("duplicate(,", ")", 600), ("sleep{0}(", ",)", 0)],
+)
+def test_a_deep_tree_is_read_printed_and_applied(
+    opens: str, closes: str, comes_out: int
+) -> None:
+    dna = rf"[TCP:flags:PA]-{opens * 600}drop{closes * 600}-| \/"
+    assert str(parse(dna)) == dna
+    assert len(manipulation(dna, "1", 0, print).outbound(packet())) == comes_out
