@@ -8,10 +8,21 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # scapy asks cryptography for retired ciphers
     from scapy.layers.dns import DNS, DNSQR
     from scapy.layers.inet import ICMP, IP, TCP, UDP
-    from scapy.layers.inet6 import IPv6
+    from scapy.layers.inet6 import IPv6, IPv6ExtHdrFragment
     from scapy.layers.l2 import Dot1Q, Ether
 
-__all__ = ["DNS", "DNSQR", "ICMP", "IP", "TCP", "UDP", "Dot1Q", "Ether", "IPv6"]
+__all__ = [
+    "DNS",
+    "DNSQR",
+    "ICMP",
+    "IP",
+    "TCP",
+    "UDP",
+    "Dot1Q",
+    "Ether",
+    "IPv6",
+    "IPv6ExtHdrFragment",
+]
 
 INSIDE_MAC, OUTSIDE_MAC = "02:00:00:00:00:01", "02:00:00:00:00:02"
 # Without its addresses scapy would ask the machine's own network for them, by ARP.

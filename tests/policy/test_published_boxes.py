@@ -19,6 +19,8 @@ from tests.inspection.wire import (
     ETHER,
     IP,
     UDP,
+    IPv6,
+    IPv6ExtHdrFragment,
     Talk,
     hello,
     request,
@@ -201,6 +203,24 @@ def test_fragments_wait_for_the_last_and_take_the_first_ones_ttl() -> None:
     assert all(checksum(packet.frame[14:34]) == 0 for packet in released)
     # One that comes again opens another datagram.
     assert engine.receive(frames[2], 1.0, IN) == [DropFrame()]
+
+
+def test_fragments_of_ipv6_take_the_first_ones_hop_limit() -> None:
+    engine = engine_of("ru-tspu-fragments")
+    datagram = bytes(UDP(sport=40_000, dport=9999) / (b"x" * 24))
+    frames = [
+        bytes(
+            ETHER
+            / IPv6(src="2001:db8:100::2", dst="2001:db8:200::5", hlim=hops)
+            / IPv6ExtHdrFragment(offset=at // 8, m=more, id=9, nh=17)
+            / datagram[at : at + 16]
+        )
+        for at, more, hops in ((0, 1, 61), (16, 0, 50))
+    ]
+    assert engine.receive(frames[0], 0.0, IN) == [DropFrame()]
+    released = _released(engine.receive(frames[1], 0.0, IN))
+    assert [packet.frame[21] for packet in released] == [61, 61]
+    assert released[1].frame[54:] == frames[1][54:]
 
 
 @pytest.mark.parametrize(("count", "passes"), [(45, True), (46, False)])
