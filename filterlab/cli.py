@@ -37,6 +37,7 @@ _VERBS = {
     "exercise": "filterlab.exercises.command:exercise",
     "stories": "filterlab.stories.command:stories",
     "mutate": "filterlab.stories.command:mutate",
+    "attribution": "filterlab.attribution.command:attribution",
     "shell": "filterlab.verbs.playing:shell",
     "doctor": "filterlab.verbs.machine:doctor",
     "schema": "filterlab.verbs.looking:schema",

@@ -36,6 +36,7 @@ class National(_Topo):
         "hops": (11, "the TTL that reaches a server abroad, 9 or more"),
         "delay_abroad_ms": (20, "one way, between the gateways and abroad"),
         "delay_home_ms": (2, "one way, between the domestic exchange and home"),
+        "cgnat": ("", "ISPs whose subscribers share one IPv4 address each, as 2+3"),
     }
 
     class Router(_Node):
@@ -60,11 +61,17 @@ class National(_Topo):
         hops=11,
         delay_abroad_ms=20,
         delay_home_ms=2,
+        cgnat="",
     ):
         """Build it; `hosts` maps a name to its place: isp1.., home or abroad."""
         self.isps = self._whole("isps", isps, 1, 32)
         self.sizes = self._subscribers(sizes)
         self.gateways = self._gateways(gateways)
+        self.cgnat = [
+            self._whole("cgnat", one, 1, self.isps)
+            for one in str(cgnat).split("+")
+            if one
+        ]
         transits = self._whole("hops", hops, 9, 40) - 8
         self.places = (*(f"isp{i}" for i in self._each_isp()), "home", "abroad")
         if hosts is None:
@@ -204,7 +211,8 @@ class National(_Topo):
     # Wires and routes.
 
     DEFAULT = ("0.0.0.0/0", "::/0")
-    COUNTRY = ("100.64.0.0/10", "203.0.113.0/24", "2001:db8::/33")
+    POOL = "198.51.100.0/24"  # TEST-NET-2 (RFC 5737)
+    COUNTRY = ("100.64.0.0/10", "203.0.113.0/24", "2001:db8::/33", POOL)
     HOME = (
         "203.0.113.0/24",
         "100.127.255.0/24",
@@ -213,9 +221,20 @@ class National(_Topo):
     )
     ABROAD = ("198.18.0.0/15", "2001:db8:8000::/33")
 
-    @staticmethod
-    def _isp_prefixes(i):
-        return f"100.{63 + i}.0.0/16", f"2001:db8:{i:x}::/48"
+    def _isp_prefixes(self, i):
+        own = f"100.{63 + i}.0.0/16", f"2001:db8:{i:x}::/48"
+        return (*own, f"{self._shared(i)}/32") if i in self.cgnat else own
+
+    def _shared(self, i):
+        """The address that all subscribers of an ISP share, where they share one."""
+        return self.POOL.replace("0/24", str(i))
+
+    def _translate(self, bdr, i):
+        own = self._isp_prefixes(i)[0]
+        leaving = f"iptables -w -t nat -A POSTROUTING -s {own} ! -d {own}"
+        jump = f"-j SNAT --to-source {self._shared(i)}"
+        self.nodeInfo(bdr)["commands"].append(f"{leaving} {jump}")
+        self.nodeInfo(bdr)["side"] = "inside"  # the exchange sees what it has made
 
     def _wires(self, transits, delay_abroad_ms, delay_home_ms):
         for i in self._each_isp():
@@ -243,6 +262,8 @@ class National(_Topo):
         self._wire(bdr, "ix")
         self._route(bdr, "ix", *self.COUNTRY)
         self._route("ix", bdr, *own)
+        if i in self.cgnat:
+            self._translate(bdr, i)
 
     def _gateway_wires(self, name, own):
         inner, outer, first = f"{name}_in", f"{name}_out", next(iter(self.gateways))

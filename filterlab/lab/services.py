@@ -52,6 +52,7 @@ class ServiceSpec:
     redirects: str | None = None  # where its web server sends everybody
     intercepts: Sequence[str] = ()  # whose TLS it reads
     self_signed: bool = False  # by a root of its own, which nobody else knows
+    visits: Path | None = None  # where its web server writes each request down
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -254,7 +255,7 @@ class _Starter:
         listening = web.sockets(spec.speaks, spec.ports)
         routes = web.routes(folder, spec.names, objects, spec.redirects)
         content = web.configuration(
-            folder, routes, listening, spec.addresses, certificate
+            folder, routes, listening, spec.addresses, certificate, spec.visits
         )
         self._run(service, web.write_configuration(folder, content), listening)
 

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,17 @@ OBJECTS = {"64k": 1 << 16, "1m": 1 << 20, "32m": 32 << 20}
 # No compressor of a tool looks back further (zstd's default window is 8 MB, but at
 # the levels that tools use 2 MB or less; deflate 32 kB), so it stays incompressible.
 _RANDOM_BYTES = 4 << 20
+_VISITS = "visits"  # the name of the log of visits, in Caddy's configuration
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedVisit:
+    """A request as its server wrote it down: when, from where, for what."""
+
+    at: float  # seconds since 1970, on the machine's clock
+    address: str
+    port: int
+    uri: str
 
 
 def page(name: str) -> str:
@@ -99,8 +111,12 @@ def configuration(
     listening: Sequence[Socket],
     addresses: Sequence[str],
     certificate: Certificate,
+    visits: Path | None = None,
 ) -> dict[str, Any]:
-    """Caddy's configuration for the sockets of a service, on its own addresses."""
+    """Caddy's configuration for the sockets of a service, on its own addresses.
+
+    It writes each request down into `visits`, if that is given.
+    """
     protocols: dict[int, list[str]] = {}
     for one in listening:
         protocols.setdefault(one.port, []).extend(_PROTOCOLS[one.speaks])
@@ -108,19 +124,42 @@ def configuration(
         f"port-{port}": _server(addresses, port, spoken, answers)
         for port, spoken in protocols.items()
     }
+    if visits is not None:
+        for server in servers.values():
+            server["logs"] = {"default_logger_name": _VISITS}
     loaded = {
         "certificate": str(certificate.chain_file),
         "key": str(certificate.key_file),
     }
     return {
         "admin": {"disabled": True, "config": {"persist": False}},
-        "logging": {"logs": {"default": {"level": "WARN"}}},
+        "logging": {"logs": _logs(visits)},
         "storage": {"module": "file_system", "root": str(folder / "storage")},
         "apps": {
             "http": {"servers": servers},
             "tls": {"certificates": {"load_files": [loaded]}},
         },
     }
+
+
+def _logs(visits: Path | None) -> dict[str, Any]:
+    if visits is None:
+        return {"default": {"level": "WARN"}}
+    logger = f"http.log.access.{_VISITS}"
+    writer = {"output": "file", "filename": str(visits), "roll": False}
+    return {
+        "default": {"level": "WARN", "exclude": [logger]},
+        _VISITS: {"include": [logger], "writer": writer, "encoder": {"format": "json"}},
+    }
+
+
+def read_visits(log: Path) -> Iterator[LoggedVisit]:
+    """What a server wrote down into its log of visits, in its order."""
+    for line in log.read_text().splitlines():
+        said = json.loads(line)
+        asked = said["request"]
+        port = int(asked["remote_port"])
+        yield LoggedVisit(said["ts"], asked["remote_ip"], port, asked["uri"])
 
 
 def write_configuration(folder: Path, content: dict[str, Any]) -> list[str]:

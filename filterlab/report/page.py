@@ -152,6 +152,7 @@ def render(folder: Path) -> str:
             answer=answer(result, cells),
             unmet=any(check["met"] is not True for check in result["expectations"]),
             exposure=result.get("exposure"),
+            detections=result.get("detections", []),
             setting=setting,
             cells=cells,
             table={(cell.name, cell.phase): cell for cell in cells},
@@ -306,6 +307,8 @@ def _files(folder: Path) -> list[tuple[str, str]]:
     known = {
         RESULT: "everything that came of it, for programs",
         DECISIONS: "each decision of the exchanges, one a line",
+        "detector.json": "whom each test for a VPN found, and how rightly",
+        "visits.jsonl": "what the service that the detector reads wrote down",
         "ooni.jsonl": "each attempt in OONI's data format, one a line",
         "junit.xml": "the expectations as a test report",
         "logs": "what the servers and tools said",

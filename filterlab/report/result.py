@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from filterlab.report.cell import Cell
+from filterlab.report.detection import Detection
 from filterlab.report.expectations import Check
 from filterlab.report.exposure import Exposure
 from filterlab.report.skipped import Skipped
@@ -46,6 +47,7 @@ class Result:
     evidence: tuple[str, ...] = field(default=())
     timeline: tuple[Mapping[str, Any], ...] = ()  # phase, policies, since when
     skipped: tuple[Skipped, ...] = ()
+    detections: tuple[Detection, ...] = ()  # what a detector made of each phase
     probers: tuple[str, ...] = ()  # addresses that the exchanges let pass unseen
 
     @property
@@ -109,6 +111,7 @@ class Result:
                 "phases": {p: _named(n) for p, n in self.collateral_by_phase.items()},
             },
             "faults": list(self.faults),
+            "detections": [one.as_json() for one in self.detections],
             "exposure": [row.as_json() for row in self.exposure],
         }
 

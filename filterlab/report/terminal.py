@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from filterlab.report.cell import Cell
+from filterlab.report.detection import detection_table
 from filterlab.report.exposure import exposure_table
 from filterlab.report.result import Result, Verdict
 
@@ -76,6 +77,9 @@ def print_result(result: Result, console: Console) -> None:
     if rows := result.exposure:
         console.print()
         console.print(exposure_table(rows, result.phases))
+    for detection in result.detections:
+        console.print()
+        console.print(detection_table(detection))
     _print_unmet(result, console)
     console.print()
     for one in result.skipped:

@@ -96,8 +96,9 @@ class Bookkeeping:
         translating = [network.node(name) for name in translators(plan)]
         self._logs: list[NatLog] = []
         self._writer = Writer(folder / FILE_NAME, folder / UNWRITTEN)
+        self._lines = lines_of(plan)
         self._keeper = Keeper(
-            lines_of(plan),
+            self._lines,
             self._writer.add,
             self._terms.silence_seconds,
             self._translations if translating else None,
@@ -114,6 +115,10 @@ class Bookkeeping:
     def take(self, event: Mapping[str, Any]) -> None:
         """A connection that is over, as an exchange tells it."""
         self._waiting.put(Passed(**event["passed"]))
+
+    def lease(self, address: str, client: str) -> None:
+        """A client has one more address: that of his session with a VPN's operator."""
+        self._lines[address] = client
 
     def forget(self, now: float) -> None:
         """Let go what is too old by the scenario's clock."""
@@ -182,11 +187,15 @@ def terms_of(plan: Plan) -> Records:
 
 
 def translators(plan: Plan) -> list[str]:
-    """The routers that change the addresses of what passes."""
+    """The routers that change the addresses of what has passed an exchange.
+
+    One inside of it has changed them before: what it makes is all that is seen.
+    """
     words = ("SNAT", "MASQUERADE")
     return [
         name
         for name in plan.topo.hosts()
+        if plan.topo.nodeInfo(name).get("side") != "inside"
         for command in plan.topo.nodeInfo(name).get("commands", ())
         if any(word in command.split() for word in words)
     ]

@@ -14,6 +14,7 @@ from filterlab.map.graph import graph_of
 from filterlab.map.share import MapReport, describe
 from filterlab.map.svg import draw_svg
 from filterlab.policy.rules import Policy
+from filterlab.report.detection import detector_expected
 from filterlab.report.expectations import expected
 from filterlab.runner.plan import facts, make_plan
 from filterlab.runner.topologies import lay_out, topology_facts
@@ -161,7 +162,7 @@ def examine(path: Path) -> dict[str, Any]:
         summary = f"a sound policy of {_counted(len(found.rules), 'rule')}"
         return {"kind": "policy", "title": found.title, "summary": summary}
     scenario, skipped = found, make_plan(path).skipped
-    checks = expected(scenario)
+    checks = [*expected(scenario), *detector_expected(scenario)]
     return {
         "kind": "scenario",
         "title": scenario.title,

@@ -64,8 +64,12 @@ def exposures(
     cells: Iterable[Cell],
     timeline: Sequence[Mapping[str, Any]],
     captures: Iterable[Path],
+    leases: Mapping[str, str],
 ) -> list[Exposure]:
-    """A row for each cell; raises NoCapture for a file that cannot be read."""
+    """A row for each cell; raises NoCapture for a file that cannot be read.
+
+    `leases` says which probe had which address behind the exit of its tool.
+    """
     inside = [path for path in captures if path.stem.endswith(f"-{Side.INSIDE}")]
     policy = log_policy(plan.scenario)
     passed = [one for path in inside for one in connections(path, policy)]
@@ -77,7 +81,12 @@ def exposures(
     }
     planned = {one.name: one for one in plan.probes}
     return [
-        _exposure(plan, planned[cell.probe], cell, _own(plan, cell, planned, passed, w))
+        _exposure(
+            plan,
+            planned[cell.probe],
+            cell,
+            _own(plan, cell, planned, passed, w, leases),
+        )
         for cell in cells
         if (w := when.get(cell.phase)) is not None
     ]
@@ -132,17 +141,20 @@ def _own(
     planned: Mapping[str, PlannedProbe],
     passed: Iterable[Connection],
     when: tuple[float, float],
+    leases: Mapping[str, str],
 ) -> list[Connection]:
     """The connections of a probe in a phase.
 
-    One through a tool has a device of its own; any other shares its client's host, and
-    its own sockets say which ones are its.
+    One through a tool has a device of its own, and perhaps an address behind the
+    tool's exit; any other shares its client's host, and its own sockets say which ones
+    are its.
     """
     probe = planned[cell.probe]
     began, ended = when
     present = [c for c in passed if c.end >= began and c.start < ended]
     if probe.passage is not None:
         addresses = plan.addresses(probe.client)
+        addresses += [one for one, name in leases.items() if name == cell.probe]
         return [c for c in present if c.ends[1] in addresses]
     opened = {
         (e.protocol, e.source, e.source_port, e.destination, e.destination_port)

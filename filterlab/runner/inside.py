@@ -20,9 +20,11 @@ from rich.console import Console
 from filterlab.captures.annotate import annotate
 from filterlab.lab.obstacle import Obstacle
 from filterlab.policy.effects import Side
+from filterlab.records.book import NotWrittenError
 from filterlab.records.command import FILE_NAME
 from filterlab.replay.story import NoCapture
 from filterlab.report.cell import Cell
+from filterlab.report.detection import Detection, check_detections
 from filterlab.report.expectations import check_all
 from filterlab.report.junit import write_junit
 from filterlab.report.ooni import write_measurements
@@ -30,12 +32,14 @@ from filterlab.report.page import write_report
 from filterlab.report.result import Result, Verdict
 from filterlab.report.terminal import Narrator, print_result
 from filterlab.runner.arrivals import with_arrivals
+from filterlab.runner.attributing import FILE_NAME as FOUND
+from filterlab.runner.attributing import detections, write_detections
 from filterlab.runner.bookkeeping import UNWRITTEN
 from filterlab.runner.exposure import exposures, wants_exposure
 from filterlab.runner.performance import Performance
 from filterlab.runner.plan import Plan, make_plan
 from filterlab.runner.setting import write_setting
-from filterlab.runner.stage import LAB_FAILURES, Stage, standing, tail
+from filterlab.runner.stage import LAB_FAILURES, VISITS, Stage, standing, tail
 from filterlab.runner.visiting import leave_the_terminal_alone, visit
 from filterlab.tools.bring import loaded
 
@@ -111,6 +115,7 @@ class Evening:
                 performance.with_exposure(decisions), key=lambda cell: order[cell.probe]
             )
         )
+        detected = self._detected(cells)
         self._seconds |= {"up": self._stage.seconds_up, **performance.seconds}
         return Result(
             scenario=str(plan.path),
@@ -122,7 +127,11 @@ class Evening:
             timeline=tuple(performance.timeline),
             probers=tuple(plan.addresses(plan.prober) if plan.prober else ()),
             cells=tuple(cells),
-            checks=tuple(check_all(plan.scenario, cells)),
+            checks=(
+                *check_all(plan.scenario, cells),
+                *check_detections(plan.scenario, detected),
+            ),
+            detections=tuple(detected),
             decisions=tuple(decisions),
             faults=tuple(self._faults),
             skipped=plan.skipped,
@@ -144,7 +153,8 @@ class Evening:
             if not wants_exposure(self._plan.scenario):
                 return cells
             timeline = self._performance.timeline
-            rows = exposures(self._plan, cells, timeline, self._captures())
+            leases = self._stage.leases
+            rows = exposures(self._plan, cells, timeline, self._captures(), leases)
         except NoCapture as error:
             self._faults.append(str(error))
             return cells
@@ -153,6 +163,20 @@ class Evening:
             replace(cell, exposure=by_place.get((cell.probe, cell.phase)))
             for cell in cells
         ]
+
+    def _detected(self, cells: list[Cell]) -> list[Detection]:
+        """What the scenario's detector makes of the run, if it has one."""
+        if self._plan.scenario.detector is None:
+            return []
+        folder = self._folder
+        timeline = self._performance.timeline
+        try:
+            found = detections(self._plan, cells, timeline, folder, folder / FILE_NAME)
+        except (OSError, NotWrittenError) as error:
+            self._faults.append(f"the detector has nothing to read: {error}")
+            return []
+        write_detections(found, folder)
+        return found
 
     def _annotated(self, decisions: list[dict[str, Any]]) -> list[dict[str, Any]]:
         """Comment the captures, and note in each decision which frame it fell on."""
@@ -168,7 +192,7 @@ class Evening:
 
     def _evidence(self) -> tuple[str, ...]:
         found = ["report.html", "result.json", "decisions.jsonl", "junit.xml", "logs"]
-        kept = (FILE_NAME, UNWRITTEN)
+        kept = (FILE_NAME, UNWRITTEN, VISITS, FOUND)
         found += [name for name in kept if (self._folder / name).exists()]
         if files := self._captures():
             captured = self._stage.captured

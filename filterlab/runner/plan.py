@@ -103,12 +103,21 @@ class Plan:
         return [one for name in asked for one in self.addresses(self.node_of[name])]
 
     def timeouts(self, planned: PlannedProbe) -> Timeouts:
-        """Timeouts that follow the round trip between a probe's two ends."""
+        """Timeouts that follow the round trip of a probe, by its tool's servers."""
+        direct = self._round_trip(planned.client, planned.target)
+        hosts = [] if planned.passage is None else planned.passage.hosts.values()
+        around = (
+            self._round_trip(planned.client, host)
+            + self._round_trip(host, planned.target)
+            for host in hosts
+        )
+        return Timeouts.for_round_trip(max(direct, *around, 0.0))
+
+    def _round_trip(self, near: str, far: str) -> float:
         assert self.map is not None
-        ends = (planned.client, planned.target)
+        ends = (near, far)
         journeys = [j for j in self.map.journeys if (j.client, j.service) == ends]
-        longest = max((j.round_trip_seconds for j in journeys), default=0.05)
-        return Timeouts.for_round_trip(longest)
+        return max((j.round_trip_seconds for j in journeys), default=0.05)
 
     def request(self, planned: PlannedProbe, ca_file: str, **more: Any) -> ProbeRequest:
         """What the probe's process is told; `more` is `via`, or another resolver."""
@@ -229,7 +238,8 @@ def _planned(plan: Plan, name: str, probe: Probe) -> PlannedProbe:
     hosts = {}
     for role in tool.roles:
         if role != "client" and probe.server_of is None:
-            place = tool.file.places.get(role, plan.hosts[target])
+            usual = probe.server_at or plan.hosts[target]
+            place = tool.file.places.get(role, usual)
             if role == "server" and probe.server_at is not None:
                 place = probe.server_at
             hosts[role] = _add(plan, f"{probe.through[:8]}-{role[0]}", place)
@@ -263,6 +273,7 @@ def _pairs_of(plan: Plan, planned: PlannedProbe) -> Iterator[tuple[str, str]]:
     if planned.passage is not None:
         for node in planned.passage.hosts.values():
             yield planned.client, node
+            yield node, planned.target
     for resolver in _asked(plan, planned.probe):
         yield planned.client, plan.node_of[resolver]
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from filterlab.report.detection import detector_expected
 from filterlab.report.expectations import sentence
 from filterlab.report.skipped import Skipped
 from filterlab.scenario.schema import Scenario
@@ -37,6 +38,8 @@ def _expected_of(scenario: Scenario, probe: str) -> Iterator[str]:
         if expectation.means([probe]):
             for phase in scenario.phases_of(expectation):
                 yield sentence(expectation, phase.name)
+    # Who was not there cannot be found.
+    yield from (text for text, _ in detector_expected(scenario))
 
 
 def without(scenario: Scenario, skipped: Sequence[Skipped]) -> Scenario:
@@ -44,4 +47,7 @@ def without(scenario: Scenario, skipped: Sequence[Skipped]) -> Scenario:
     gone = {one.probe for one in skipped}
     probes = {n: probe for n, probe in scenario.probes.items() if n not in gone}
     expect = [one for one in scenario.expect if not one.means(gone)]
-    return scenario.model_copy(update={"probes": probes, "expect": expect})
+    update: dict[str, object] = {"probes": probes, "expect": expect}
+    if skipped and scenario.detector is not None:
+        update["detector"] = scenario.detector.model_copy(update={"expect": []})
+    return scenario.model_copy(update=update)

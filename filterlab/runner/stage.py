@@ -40,6 +40,7 @@ from filterlab.runner.through import Through
 from filterlab.scenario import content
 from filterlab.scenario.schema import Probe
 
+VISITS = "visits.jsonl"  # what the service that a detector reads wrote down
 # Below the seal's private /run: gone with it, and no evidence.
 WORKSHOP = Path("/run/filterlab")
 AT_SERVERS = "servers"  # the folder of what was captured at servers
@@ -69,6 +70,9 @@ class Stage:
         self.services: Services | None = None
         self.tools: dict[str, Through] = {}
         self.strategies: dict[str, Around] = {}
+        self.leases: dict[
+            str, str
+        ] = {}  # a user's address behind a tool's exit -> probe
         self.authority: Authority | None = None
         self.summary: Summary | None = None
         self.seconds_up = 0.0
@@ -332,9 +336,16 @@ class Stage:
                     service.redirects,
                     service.intercepts,
                     service.self_signed,
+                    self._visits(name),
                 )
             )
         return specs
+
+    def _visits(self, service: str) -> Path | None:
+        """Where a service writes its visits down, if somebody reads them."""
+        detector = self.plan.scenario.detector
+        watched = detector is not None and detector.service == service
+        return self.folder / VISITS if watched else None
 
     def _start_tools(self) -> None:
         assert self.authority is not None
@@ -350,7 +361,15 @@ class Stage:
                     WORKSHOP / "tools",
                     self._linger,
                     shared.get(planned.name),
+                    self._lease,
                 )
+
+    def _lease(self, address: str, probe: str) -> None:
+        """A probe has an address of its own behind the exit of its tool."""
+        self.leases[address] = probe
+        if self.bookkeeping is not None:
+            client = self.plan.scenario.probes[probe].client
+            self.bookkeeping.lease(address, client)
 
     def _prepare_strategies(self) -> None:
         for queue, planned in enumerate(self.plan.probes):

@@ -7,6 +7,7 @@ from before the blocking fares.
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -46,6 +47,7 @@ class Through:
         workshop: Path,
         linger: Callable[[Sequence[str]], None] = lambda addresses: None,
         shared: SharedServers | None = None,
+        lease: Callable[[str, str], None] = lambda address, client: None,
     ) -> None:
         assert planned.passage is not None
         self._planned = planned
@@ -60,6 +62,7 @@ class Through:
             role: network.node(node) for role, node in planned.passage.hosts.items()
         }
         self._shared = shared
+        self._lease = lease  # a user's own address behind the exit, and whose it is
         self._session: RunningTool | None = None
         self._keeps = False
         self._attempts = 0
@@ -79,6 +82,7 @@ class Through:
         except NotReady as error:
             return self._failed(error, time.monotonic() - started)
         seconds = time.monotonic() - started
+        self._tell_lease()
         try:
             result = self._try(tool, launcher)
         except NotReady as error:  # a program that is the client, and not installed
@@ -96,6 +100,17 @@ class Through:
         killed = [p.name for p in tool.processes if p.obstinate]
         detail = {"killed": killed} if killed else {}
         return asking.after(Step("tunnel", None, 0.0, seconds, detail), result)
+
+    def _tell_lease(self) -> None:
+        """Whoever runs the tool's servers knows whose each of their addresses is."""
+        enters = self._tool.enters
+        if enters.tun is None or enters.translates:
+            return
+        asked = ["ip", "-json", "address", "show", "dev", enters.tun]
+        for device in json.loads(self._device.run_in(asked).stdout):
+            for one in device.get("addr_info", ()):
+                if one["scope"] == "global":
+                    self._lease(one["local"], self._planned.name)
 
     def _addresses(self, role: str) -> list[str]:
         return self._plan.addresses(self._hosts[role].name)

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from filterlab.policy.rules import Policy
 from filterlab.scenario import content, source
 from filterlab.scenario.checks import Checks
+from filterlab.scenario.detecting import check_detector
 from filterlab.scenario.facts import Facts, Layout
 from filterlab.scenario.item import Item, validate
 from filterlab.scenario.order import check_expectations, check_order
@@ -62,6 +63,7 @@ def load_scenario(path: Path | str, facts: Facts = _NO_FACTS) -> Scenario:
     sound = "timeline" not in broken and not problems and not checks.policies_missing
     check_expectations(scenario, document, checks, sound)
     check_sharing(scenario, document, checks, sound)
+    check_detector(scenario, document, checks, path, sound)
     if document.problems or problems:
         raise BadInput([*document.problems, *problems])
     return scenario

@@ -24,7 +24,7 @@ _KINDS = """
     unknown-key missing-key wrong-shape bad-value bad-name one-of
     unknown-topology unknown-parameter bad-layout no-exchange unknown-place
     unknown-exchange unknown-policy unknown-client unknown-service unknown-probe
-    unknown-phase unknown-tool unknown-rule unknown-controller
+    unknown-phase unknown-tool unknown-rule unknown-controller unknown-registry
     unknown-strategy bad-strategy bad-server
     does-not-speak port-twice name-twice timeline-start timeline-order exchange-twice
     phase-twice phase-differs contradiction needs-repeat

@@ -23,6 +23,7 @@ from pydantic import (
 from filterlab.policy.rules import Policy
 from filterlab.scenario.certificatefile import CertificateText
 from filterlab.scenario.clockfile import ClockText
+from filterlab.scenario.detectorfile import Detector
 from filterlab.scenario.facts import Scalar
 from filterlab.scenario.item import Item
 from filterlab.scenario.outcomes import OUTCOMES
@@ -335,6 +336,7 @@ class Scenario(Item):
     seed: Annotated[int, whole_number(0, 2**63 - 1)] = 1
     controller: Words | None = None
     exposure: Truth = False
+    detector: Detector | None = None
 
     _phases: tuple[Phase, ...] = PrivateAttr(default=())
     _policies: dict[str, Policy] = PrivateAttr(default_factory=dict)

@@ -23,6 +23,7 @@ from filterlab.scenario.item import Item
 from filterlab.scenario.values import (
     Reads,
     Seconds,
+    Truth,
     Unreadable,
     Words,
     WrongShape,
@@ -221,7 +222,9 @@ class EntersText(Item):
 
     With `tun` the host's default route leads into the tunnel, and `exit` (a role) is
     where it comes out; `resolver` says who answers names then: `abroad`, `home`, or
-    an address. `dns` is a resolver for the client, who then goes there directly.
+    an address. With `translates: no` each user keeps the tunnel's address behind the
+    exit, which must lie in the network that the exit's host stands in. `dns` is a
+    resolver for the client, who then goes there directly.
     `transparent` is a port that the client's TCP to the web's ports is led to: what
     the tool itself sends goes free if it goes to the tool's hosts, or bears the mark
     `${mark}` (SO_MARK). `program` is a tool that is the client itself.
@@ -235,6 +238,7 @@ class EntersText(Item):
     program: ProgramText | None = None
     resolver: Words | None = None
     exit: Role = "server"
+    translates: Truth = True
 
     @classmethod
     def unfold(cls, value: Any) -> Any:

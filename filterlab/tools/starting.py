@@ -192,6 +192,7 @@ class Start:
             exit_host=self._hosts[enters.exit],
             outside=outside,
             run=self._shell,
+            translates=enters.translates,
         )
 
     def _start(self, name: str, part: PartText) -> Process:

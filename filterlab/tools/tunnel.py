@@ -26,14 +26,21 @@ ip -6 address show dev {tun} scope global
 
 
 def lead_into_tunnel(
-    tun: str, *, client: Node, exit_host: Node, outside: Sequence[str], run: Run
+    tun: str,
+    *,
+    client: Node,
+    exit_host: Node,
+    outside: Sequence[str],
+    run: Run,
+    translates: bool = True,
 ) -> Callable[[], None]:
     """Route the client into its interface `tun`; `outside` are addresses that stay out.
 
+    An exit that does not translate answers for its users in its own network.
     Returns what puts the client's routes back, for when the tunnel is gone. Raises
     what `run` raises where a command fails.
     """
-    run("exit", _exit_script(), exit_host)
+    run("exit", _exit_script() if translates else _ANSWERING, exit_host)
     old4, old6, tun_addresses = (
         part.strip() for part in run("routes", _ASK.format(tun=tun), client).split("--")
     )
@@ -79,6 +86,14 @@ def _stays_out(address: str, old_default: str) -> str:
     family = "-6" if ":" in address else "-4"
     way = old_default.removeprefix("default ")
     return f"ip {family} route replace {address} {way}"
+
+
+# Forward, and answer who asks for a user's address on the network outside: its router
+# takes the whole network for neighbours (RFC 1027).
+_ANSWERING = """
+echo 1 > /proc/sys/net/ipv4/ip_forward
+echo 1 > /proc/sys/net/ipv4/conf/all/proxy_arp
+"""
 
 
 def _exit_script() -> str:
