@@ -22,7 +22,7 @@ from filterlab.records.tables import FLOW
 from filterlab.report.cell import Cell
 from filterlab.report.detection import Detection
 from filterlab.runner.plan import Plan
-from filterlab.runner.stage import VISITS
+from filterlab.runner.serving import VISITS
 from filterlab.scenario.detecting import account_of, watched
 
 FILE_NAME = "detector.json"

@@ -38,8 +38,9 @@ from filterlab.runner.bookkeeping import UNWRITTEN
 from filterlab.runner.exposure import exposures, wants_exposure
 from filterlab.runner.performance import Performance
 from filterlab.runner.plan import Plan, make_plan
+from filterlab.runner.serving import VISITS
 from filterlab.runner.setting import write_setting
-from filterlab.runner.stage import LAB_FAILURES, VISITS, Stage, standing, tail
+from filterlab.runner.stage import LAB_FAILURES, Stage, standing, tail
 from filterlab.runner.visiting import leave_the_terminal_alone, visit
 from filterlab.tools.bring import loaded
 

@@ -21,7 +21,7 @@ from filterlab.lab.capture import Capture, CaptureSummary, RecorderError
 from filterlab.lab.network import Network, Summary
 from filterlab.lab.processes import NotReady, Supervisor
 from filterlab.lab.seal import prepare_seal
-from filterlab.lab.services import Services, ServiceSpec, start_services
+from filterlab.lab.services import Services, start_services
 from filterlab.probes.launcher import Launcher
 from filterlab.probes.secure import key_hash
 from filterlab.runner.around import Around
@@ -35,12 +35,12 @@ from filterlab.runner.controller import (
 )
 from filterlab.runner.plan import Plan, PlannedProbe
 from filterlab.runner.prober import Prober
+from filterlab.runner.serving import service_specs
 from filterlab.runner.sharing import shared_servers
 from filterlab.runner.through import Through
 from filterlab.scenario import content
 from filterlab.scenario.schema import Probe
 
-VISITS = "visits.jsonl"  # what the service that a detector reads wrote down
 # Below the seal's private /run: gone with it, and no evidence.
 WORKSHOP = Path("/run/filterlab")
 AT_SERVERS = "servers"  # the folder of what was captured at servers
@@ -91,7 +91,7 @@ class Stage:
         self._start_tools()
         self._prepare_strategies()
         self.services = start_services(
-            self._service_specs(),
+            service_specs(self.plan, self.network, self.folder),
             self.authority,
             WORKSHOP / "services",
             self.supervisor,
@@ -319,33 +319,6 @@ class Stage:
     def _stop_captures_at_servers(self) -> None:
         for capture in self.at_servers.values():
             capture.stop()
-
-    def _service_specs(self) -> list[ServiceSpec]:
-        specs = []
-        for name, service in self.plan.scenario.services.items():
-            node = self.network.node(self.plan.node_of[name])
-            specs.append(
-                ServiceSpec(
-                    name,
-                    node,
-                    service.at,
-                    tuple(service.speaks),
-                    tuple(node.addresses),
-                    dict(service.ports),
-                    service.also,
-                    service.redirects,
-                    service.intercepts,
-                    service.self_signed,
-                    self._visits(name),
-                )
-            )
-        return specs
-
-    def _visits(self, service: str) -> Path | None:
-        """Where a service writes its visits down, if somebody reads them."""
-        detector = self.plan.scenario.detector
-        watched = detector is not None and detector.service == service
-        return self.folder / VISITS if watched else None
 
     def _start_tools(self) -> None:
         assert self.authority is not None
