@@ -8,7 +8,6 @@ RFC 9147, 5.3 (DTLS, whose hello has a cookie).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from enum import Enum
 from functools import lru_cache
 
@@ -65,13 +64,12 @@ def read_client_hello(
     if at < len(body):
         for kind, content in extensions(body, at):
             kinds += kind.to_bytes(2, "big")
-            found.setdefault(kind, content)
+            if kind not in found:
+                found[kind] = content
             if kind == _SERVER_NAME:
                 _server_name(content, fields, prefix, keeps_dot)
             elif kind == _ALPN:
-                fields[f"{prefix}.alpn"] = tuple(
-                    name.decode("latin-1") for name in _alpn(content)
-                )
+                fields[f"{prefix}.alpn"] = _alpn(content)
             elif kind == _ECH:
                 fields[f"{prefix}.ech"] = ("yes",)
     read = found.get
@@ -101,7 +99,7 @@ def _offered(
         numbers(_listed(groups, 2)),
         tuple(_listed(point_formats, 1)),
         numbers(_listed(signatures, 2)),
-        next(_alpn(alpn), b"") if alpn else b"",
+        "".join(_alpn(alpn)[:1]).encode("latin-1") if alpn else b"",
     )
     prefix = "dtls" if carrier is Carrier.DTLS else "tls"
     handshake = f"{prefix}.handshake"
@@ -144,12 +142,15 @@ def _server_name(content: bytes, fields: Fields, prefix: str, keeps_dot: bool) -
             fields.setdefault(f"{prefix}.sni", (text,))
 
 
-def _alpn(content: bytes) -> Iterator[bytes]:
+@lru_cache(_KEPT)
+def _alpn(content: bytes) -> tuple[str, ...]:
     listed, _ = take(content, 0, 2)
+    names: list[str] = []
     at = 0
     while at < len(listed):
         name, at = take(listed, at, 1)
-        yield name
+        names.append(name.decode("latin-1"))
+    return tuple(names)
 
 
 def _highest(offer: Offer, carrier: Carrier) -> str:

@@ -9,8 +9,9 @@ Kolmogorov-Smirnov test of bytes against chance.
 from __future__ import annotations
 
 import re
-from collections import Counter
 from math import log2, sqrt
+
+import numpy as np
 
 _PRINTABLE = bytes(range(0x20, 0x7F))  # Wu et al., Algorithm 1: [0x20, 0x7e]
 _MARKED = bytes(ord("x") if 0x20 <= b < 0x7F else 0 for b in range(256))
@@ -46,10 +47,11 @@ def entropy(data: bytes) -> float:
 
     Of n random bytes it is nearly log2(n) while n is small, and 8 only for many.
     """
-    size = len(data)
-    # Few values occur as often as many others do: each number of times counts once.
-    often = Counter(Counter(data).values()).items()
-    return sum(many * (count / size * log2(size / count)) for count, many in often)
+    if not data:
+        return 0.0
+    often = np.bincount(np.frombuffer(data, np.uint8))
+    often = often[often > 0]
+    return log2(len(data)) - float(often @ np.log2(often)) / len(data)
 
 
 def distance_from_chance(data: bytes) -> float:
