@@ -85,9 +85,18 @@ def _classic(whole: mmap.mmap, data: Octets, order: str, unit: int) -> Index:
     if len(whole) < 24:
         return _joined(data, [], (), "cut off in the file header")
     link_type = struct.unpack_from(order + "I", whole, 20)[0] & 0x0FFFFFFF
-    starts, truncated = _classic_starts(whole, order)
-    at = np.array(starts, np.int64)
+    at, after = _classic_starts(whole, order)
     head = _words(data, at, 3, order)
+    strange = np.flatnonzero(head[:, 2] > MAX_RECORD_BYTES)
+    if len(strange):
+        number, captured = int(strange[0]) + 1, int(head[strange[0], 2])
+        raise CaptureError(f"frame {number} gives its length as {captured}")
+    truncated = None
+    if after > len(whole):
+        truncated = f"cut off in frame {len(at)}"
+        at, head = at[:-1], head[:-1]
+    elif after < len(whole):
+        truncated = f"cut off in the header of frame {len(at) + 1}"
     count = len(at)
     columns = Columns(
         at + 16,
@@ -101,22 +110,15 @@ def _classic(whole: mmap.mmap, data: Octets, order: str, unit: int) -> Index:
     return _joined(data, [columns], ("",), truncated)
 
 
-def _classic_starts(whole: mmap.mmap, order: str) -> tuple[list[int], str | None]:
+def _classic_starts(whole: mmap.mmap, order: str) -> tuple[Numbers, int]:
+    """Where frames begin, and where the next one would: believing every length."""
     length = struct.Struct(order + "I").unpack_from
     starts: list[int] = []
-    at, size = 24, len(whole)
-    while at < size:
-        if at + 16 > size:
-            return starts, f"cut off in the header of frame {len(starts) + 1}"
-        (captured,) = length(whole, at + 8)
-        if captured > MAX_RECORD_BYTES:
-            number = len(starts) + 1
-            raise CaptureError(f"frame {number} gives its length as {captured}")
-        if at + 16 + captured > size:
-            return starts, f"cut off in frame {len(starts) + 1}"
-        starts.append(at)
-        at += 16 + captured
-    return starts, None
+    note, at, last = starts.append, 24, len(whole) - 16
+    while at <= last:
+        note(at)
+        at += 16 + length(whole, at + 8)[0]
+    return np.array(starts, np.int64), at
 
 
 @dataclass(frozen=True, slots=True)

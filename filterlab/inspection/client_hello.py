@@ -22,6 +22,9 @@ _FIXED = 34  # legacy version and random
 # IANA, TLS extensions
 _SERVER_NAME, _GROUPS, _POINT_FORMATS, _SIGNATURES = 0, 10, 11, 13
 _ALPN, _VERSIONS, _ECH = 16, 43, 0xFE0D
+_READ = frozenset(
+    (_SERVER_NAME, _GROUPS, _POINT_FORMATS, _SIGNATURES, _ALPN, _VERSIONS, _ECH)
+)
 VERSION_NAMES = {
     0x300: "SSL 3.0",
     0x301: "1.0",
@@ -60,22 +63,22 @@ def read_client_hello(
     ciphers, at = take(body, at, 2)
     _, at = take(body, at, 1)  # compression methods
     found: dict[int, bytes] = {}
-    kinds = b""
-    if at < len(body):
-        for kind, content in extensions(body, at):
-            kinds += kind.to_bytes(2, "big")
-            if kind not in found:
-                found[kind] = content
-            if kind == _SERVER_NAME:
-                _server_name(content, fields, prefix, keeps_dot)
-            elif kind == _ALPN:
-                fields[f"{prefix}.alpn"] = _alpn(content)
-            elif kind == _ECH:
-                fields[f"{prefix}.ech"] = ("yes",)
+    kinds: list[int] = []
+    for kind, content in extensions(body, at) if at < len(body) else ():
+        kinds.append(kind)
+        if kind not in _READ:
+            continue
+        found.setdefault(kind, content)
+        if kind == _SERVER_NAME:
+            _server_name(content, fields, prefix, keeps_dot)
+        elif kind == _ALPN:
+            fields[f"{prefix}.alpn"] = _alpn(content)
+        elif kind == _ECH:
+            fields[f"{prefix}.ech"] = ("yes",)
     read = found.get
     lists = read(_VERSIONS, b""), read(_GROUPS, b""), read(_POINT_FORMATS, b"")
     others = read(_SIGNATURES, b""), read(_ALPN, b"")
-    fields |= _offered(carrier, body[:2], ciphers, kinds, *lists, *others)
+    fields |= _offered(carrier, body[:2], ciphers, tuple(kinds), *lists, *others)
 
 
 @lru_cache(_KEPT)
@@ -83,7 +86,7 @@ def _offered(
     carrier: Carrier,
     version: bytes,
     ciphers: bytes,
-    kinds: bytes,
+    kinds: tuple[int, ...],
     versions: bytes,
     groups: bytes,
     point_formats: bytes,
@@ -94,7 +97,7 @@ def _offered(
     offer = Offer(
         numbers(version)[0],
         numbers(ciphers),
-        numbers(kinds),
+        kinds,
         numbers(_listed(versions, 1)),
         numbers(_listed(groups, 2)),
         tuple(_listed(point_formats, 1)),

@@ -77,15 +77,20 @@ class Window:
         size = packet.end - packet.start
         if not size:
             return False
+        if from_client and not self.first_payload:
+            self.first_payload = packet.payload
+        self.note(from_client, size, now)
+        return True
+
+    def note(self, from_client: bool, size: int, now: float) -> None:
+        """A packet with a payload that is neither the first one nor the client's."""
+        began = now if self._began is None else self._began
         self.samples.append(Sample(from_client, size, now - began))
         if from_client:
             self._request_at = now
-            if not self.first_payload:
-                self.first_payload = packet.payload
         elif self._request_at is not None:
             self.app_rtts.append(now - self._request_at)
             self._request_at = None
-        return True
 
     def bursts(self) -> list[Burst]:
         """The packets, put together by direction."""

@@ -62,22 +62,16 @@ class Openings:
         self.every = (1 << len(openings)) - 1
         ways = [opening.up if up else opening.down for opening in openings]
         depth = max((len(way) for way in ways if way is not None), default=0)
-        self._places = [[self.every] * 256 for _ in range(depth)]
+        self._places = [_place(ways, at) for at in range(depth)]
         self._by_length = [0] * _LENGTHS  # long enough, and may begin so at all
         self._undone = [0] * _LENGTHS  # too short to say
         for number, (opening, way) in enumerate(zip(openings, ways, strict=True)):
             bit = 1 << number
-            for length in range(_LENGTHS):
-                if length < opening.whole:
-                    self._undone[length] |= bit
-                elif length >= opening.least and way is not None:
+            for length in range(opening.whole):
+                self._undone[length] |= bit
+            if way is not None:
+                for length in range(max(opening.whole, opening.least), _LENGTHS):
                     self._by_length[length] |= bit
-            for at, place in enumerate(way or ()):
-                if place is not None:
-                    allowed = frozenset(place)
-                    for value in range(256):
-                        if value not in allowed:
-                            self._places[at][value] &= ~bit
 
     def left(self, data: bytes) -> int:
         """The bits of the recognisers that a flow beginning so may be of."""
@@ -86,3 +80,14 @@ class Openings:
         for place, value in zip(self._places, data, strict=False):
             bits &= place[value]
         return bits | self._undone[length]
+
+
+def _place(ways: Sequence[tuple[Place, ...] | None], at: int) -> list[int]:
+    """The bits that are left by each value of one byte."""
+    listed = [way[at] if way and at < len(way) else None for way in ways]
+    free = sum(1 << number for number, place in enumerate(listed) if place is None)
+    bits = [free] * 256
+    for number, place in enumerate(listed):
+        for value in set(place or ()):
+            bits[value] |= 1 << number
+    return bits

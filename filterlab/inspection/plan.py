@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Literal, cast
 
+from filterlab.inspection.flow import TCP
 from filterlab.inspection.opening import Openings, opening_of
 from filterlab.inspection.recogniser import (
     Direction,
@@ -54,6 +55,7 @@ class Plan:
     by_packets: frozenset[str] = field(init=False)  # the names of both
     patient: bool = field(init=False)  # observers have no use for empty packets
     lasting: frozenset[str] = field(init=False)  # they remember earlier messages
+    counts: bool = field(init=False)  # of packets that nobody reads, sizes are enough
     questions: frozenset[str] = field(init=False)  # they take each message anew
     openings: Mapping[Direction, Openings] = field(init=False)
     # Of the readers, each a bit: those that take each message anew, and kept answers.
@@ -76,6 +78,8 @@ class Plan:
             "measured": max(_by_packets(every), default=0),
             "by_packets": frozenset(r.name for r in observers),
             "lasting": frozenset(r.name for r in every if not r.each_message),
+            "counts": self.reads == "both"
+            and (self.transport != TCP or (self.ordered and not self.piecewise)),
             "questions": frozenset(r.name for r in every if r.each_message),
             "openings": _openings(readers, self.transport, self.reading),
             "fresh": sum(1 << n for n, r in enumerate(readers) if r.each_message),

@@ -121,6 +121,17 @@ class Observer(Recogniser, Protocol):
         """Take the next packet that has a payload or opens the connection."""
 
 
+class Sizer(Observer, Protocol):
+    """An observer that, from some point on, goes by the sizes of packets alone."""
+
+    @property
+    def by_size(self) -> bool:
+        """Whether that point has been reached."""
+
+    def sized(self, from_client: bool, size: int, end: int) -> Finding | Answer:
+        """Take the next packet that has a payload; `end`: the number after it."""
+
+
 class Measurer(Observer, Protocol):
     """An observer that only measures: it asks a window once, at this many packets.
 

@@ -25,6 +25,8 @@ class InOrder:
 
     __slots__ = ("next_seq",)
 
+    holds = False  # nothing that came early
+
     def __init__(self) -> None:
         self.next_seq: int | None = None
 
@@ -61,6 +63,11 @@ class Reassembly:
         self._at = 0  # the place of the first byte missing
         self._early: dict[int, bytes] | None = None
         self._starts: list[int] | None = None
+
+    @property
+    def holds(self) -> bool:
+        """Whether something has come early."""
+        return bool(self._early)
 
     def begin(self, next_seq: int) -> None:
         """A SYN was seen: the first byte of data has this number."""

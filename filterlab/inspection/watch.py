@@ -10,10 +10,13 @@ out (`filterlab.inspection.opening`).
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from datetime import date
+from typing import cast
 
 from filterlab.inspection.features import Window
 from filterlab.inspection.flow import TCP
+from filterlab.inspection.ordering import Ordering, Segment
 from filterlab.inspection.packet import ACK, SYN, Packet
 from filterlab.inspection.plan import Plan
 from filterlab.inspection.recogniser import (
@@ -23,26 +26,26 @@ from filterlab.inspection.recogniser import (
     Finding,
     Observer,
     Recogniser,
+    Sizer,
 )
 from filterlab.inspection.signatures import known_by
-from filterlab.inspection.stream import InOrder, Reassembly, distance
 
-_Stream = InOrder | Reassembly | int
+Sized = tuple[bool, int, float, Segment | None]
+"""Of a packet with a payload: whether the client's, bytes, when; of TCP its place."""
+
+_Sizers = list[tuple[str, Sizer]]
 
 
-class Watch:
+class Watch(Ordering):
     """The reading of one flow; `found` and `pending` are what conditions ask."""
 
     __slots__ = (
         "_live",
         "_observing",
-        "_plan",
-        "_server_sent",
-        "_to_client",
-        "_to_server",
         "_unmade",
         "_window",
         "bytes_seen",
+        "foreseen",
         "found",
         "packets_seen",
         "pending",
@@ -50,17 +53,14 @@ class Watch:
     )
 
     def __init__(self, plan: Plan) -> None:
-        self._plan = plan
+        super().__init__(plan)
         # What nothing has been said to is made later: most flows never say anything.
         self._unmade: int = -1  # the readers that wait for first bytes; -1: all
         self._live: dict[str, Recogniser] | None = None
         self._observing: dict[str, Observer] | None = None
         # A time while nothing but a SYN has been seen; closed once all have measured.
         self._window: Window | float | None = None
-        # A stream is a number while nothing but its SYN has been seen.
-        self._to_server: _Stream | None = None
-        self._to_client: _Stream | None = None
-        self._server_sent: int | None = None  # what the client can acknowledge
+        self.foreseen = False  # the next packet has been read, and says something
         self.found: dict[str, Finding] = _NOTHING
         self.pending = plan.names
         self.bytes_seen = 0
@@ -94,6 +94,9 @@ class Watch:
 
     def look(self, packet: Packet, from_client: bool, now: float = 0.0) -> bool:
         """Read one packet; true if something is known now that was not before."""
+        if self.foreseen:
+            self.foreseen = False
+            return True
         plan = self._plan
         observed = bool(plan.by_packets) and self._see(packet, from_client, now)
         data = packet.frame[packet.start : packet.end]
@@ -110,37 +113,84 @@ class Watch:
         if short and self._is_too_short(packet):
             self.conclude()
             return True
-        self.bytes_seen += len(data)
-        self.packets_seen += 1
         changed = False
         if plan.piecewise or self._live or self._unmade:
             to_server = from_client or not plan.tells_ends
             direction = Direction.TO_SERVER if to_server else Direction.TO_CLIENT
             feed = self._feed_piece if plan.piecewise else self._feed
             changed = feed(direction, data)
-        if (
-            self.bytes_seen >= plan.inspect_bytes
-            or self.packets_seen >= plan.inspect_packets
-        ):
-            self.conclude()
+        if self._is_over(len(data)):
             return True
         return changed or observed
 
-    def restart(self, from_client: bool, seq: int) -> None:
-        """Take one end's stream up again at this sequence number."""
-        stream = self._to_server if from_client else self._to_client
-        if not isinstance(stream, InOrder | Reassembly):
-            if not self._plan.ordered:
-                return
-            stream = self._new_stream(from_client)
-        stream.restart(seq)
+    def look_ahead(self, packet: Packet, from_client: bool, now: float) -> None:
+        """Read a packet before its turn; `foreseen` if `look` is to say so then."""
+        self.foreseen = self.look(packet, from_client, now)
 
-    def server_expects(self) -> int | None:
-        """The next sequence number of the client's stream, where it is followed."""
-        stream = self._to_server
-        if stream is None or isinstance(stream, int):
-            return stream
-        return stream.next_seq
+    def count_ahead(self, packets: Iterable[Sized]) -> int:
+        """Read packets of which the sizes are enough, as far as they are; how many.
+
+        If one says something it is the last, and `look` in its turn says so again.
+        """
+        sizers = self._sizers()
+        if sizers is None:
+            return 0
+        window = self._window if isinstance(self._window, Window) else None
+        if window is _CLOSED:
+            window = None
+        count, measurers = 0, self._plan.measurers
+        for from_client, size, now, segment in packets:
+            if from_client and window is not None and not window.first_payload:
+                break
+            if segment is not None and not self._goes_on(from_client, size, segment):
+                break
+            count += 1
+            told = bool(sizers) and self._sized(sizers, from_client, size, segment)
+            if window is not None:
+                window.note(from_client, size, now)
+                if len(window.samples) in measurers:
+                    told |= self._is_due(window)
+            if self._is_over(size) or told:
+                self.foreseen = True
+                break
+        return count
+
+    def _sized(
+        self, sizers: _Sizers, from_client: bool, size: int, segment: Segment | None
+    ) -> bool:
+        """Show a size to those that go by it; true if one of them spoke."""
+        end = 0 if segment is None else segment[0] + size & 0xFFFFFFFF
+        answers = [(n, sizer.sized(from_client, size, end)) for n, sizer in sizers]
+        said_so = [(name, said) for name, said in answers if said is not NEED_DATA]
+        self._observed(said_so)
+        return bool(said_so)
+
+    def _sizers(self) -> _Sizers | None:
+        """Who goes by sizes, if nobody goes by anything else any more."""
+        plan, observing = self._plan, self._observing
+        if self._unmade or self._live or not plan.counts:
+            return None
+        if plan.measurers and not isinstance(self._window, Window):
+            return None
+        if observing is None:
+            return None if plan.observers else []
+        sizers = cast(dict[str, Sizer], observing)
+        if not all(getattr(sizer, "by_size", False) for sizer in sizers.values()):
+            return None
+        return list(sizers.items())
+
+    def _is_over(self, size: int) -> bool:
+        """Count what has been read; true if that was the last."""
+        plan = self._plan
+        self.bytes_seen += size
+        self.packets_seen += 1
+        if (
+            self.bytes_seen < plan.inspect_bytes
+            and self.packets_seen < plan.inspect_packets
+        ):
+            return False
+        self.conclude()
+        return True
 
     def conclude(self) -> None:
         """Stop looking: what is not known by now is not there."""
@@ -176,62 +226,6 @@ class Watch:
         least = self._plan.short_first
         return packet.protocol == TCP and packet.end - packet.start <= least
 
-    def _acknowledges(self, packet: Packet, from_client: bool) -> bool:
-        """Whether the server would take a packet by what it acknowledges.
-
-        A segment without ACK is dropped, and so is one that acknowledges what has not
-        been sent (RFC 9293, 3.10.7.4); a SYN with data is another matter (RFC 7413).
-        """
-        flags, sent = packet.flags, self._server_sent
-        if from_client:
-            if flags & SYN:
-                return True
-            if not flags & ACK:
-                return False
-            if sent is None or sent == packet.ack:
-                return True
-            return distance(sent, packet.ack) <= 1  # its FIN, unseen
-        end = packet.next_seq
-        if sent is None or distance(sent, end) > 0:
-            self._server_sent = end
-        return True
-
-    def _in_order(self, packet: Packet, from_client: bool, data: bytes) -> bytes:
-        stream = self._to_server if from_client else self._to_client
-        seq, opens = packet.seq, packet.flags & SYN
-        if opens:
-            seq = (seq + 1) & 0xFFFFFFFF
-        if stream is None or isinstance(stream, int):
-            if not data and not opens:
-                return b""
-            if stream is None and not data:
-                self._keep(from_client, seq)
-                return b""
-            stream = self._new_stream(from_client)
-        if opens:
-            stream.begin(seq)
-            data = data if self._plan.syn_data else b""
-        return stream.push(seq, data) if data else b""
-
-    def _keep(self, from_client: bool, stream: _Stream) -> None:
-        if from_client:
-            self._to_server = stream
-        else:
-            self._to_client = stream
-
-    def _new_stream(self, from_client: bool) -> InOrder | Reassembly:
-        plan = self._plan
-        stream = (
-            InOrder()
-            if plan.piecewise or not plan.holds_early
-            else Reassembly(plan.inspect_bytes, plan.last_wins)
-        )
-        begun = self._to_server if from_client else self._to_client
-        if isinstance(begun, int):
-            stream.begin(begun)
-        self._keep(from_client, stream)
-        return stream
-
     def _see(self, packet: Packet, from_client: bool, now: float) -> bool:
         """Show a packet to those that go by packets; true if one of them spoke."""
         plan, observing = self._plan, self._observing
@@ -258,11 +252,18 @@ class Watch:
                 said_so.append((name, said))
         if said_so is None:
             return False
+        self._observed(said_so)
+        return True
+
+    def _observed(self, said_so: Sequence[tuple[str, Finding | Answer]]) -> None:
+        """Take what observers have said."""
+        if not said_so:
+            return
         for name, said in said_so:
-            del observing[name]
+            if self._observing is not None:
+                del self._observing[name]
             self._take(name, said)
         self.pending = self.pending.difference([name for name, _ in said_so])
-        return True
 
     def _measure(self, packet: Packet, from_client: bool, now: float) -> bool:
         window = self._window
@@ -272,8 +273,10 @@ class Watch:
                 self._window = now
                 return False
             window = self._window = Window(window)
-        if not window.add(packet, from_client, now):
-            return False
+        return window.add(packet, from_client, now) and self._is_due(window)
+
+    def _is_due(self, window: Window) -> bool:
+        """Ask those who measure so many packets; true if there are any."""
         due = self._plan.measurers.get(len(window.samples))
         if due is None:
             return False

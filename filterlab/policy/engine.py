@@ -71,6 +71,8 @@ class Engine:
         self._find, self._idle_seconds = self._table.find, stack.idle_seconds
         self._blocks = Blocks(policy)
         self._blocked = self._blocks.by_key  # empty while nobody is
+        # Whether what one flow does may ever have a say in another's.
+        self.may_block = any(rule.residual is not None for rule in policy.rules)
         self._following = following_for(stack)
         self._fragments = Fragments(stack.fragments_most, stack.fragments)
         self._reads_short = not stack.checks_offset
@@ -102,6 +104,10 @@ class Engine:
         protocol, src, src_port, dst, dst_port = ends
         found = self._table.get(ends)
         return found or self._table.get((protocol, dst, dst_port, src, src_port))
+
+    def waits(self, flow: Flow) -> bool:
+        """Whether no rule can say anything of a flow before more of it is read."""
+        return self._judge.waits(flow)
 
     def pass_over(self, frames: int) -> None:
         """Count frames of flows at rest as received, without having been given them."""

@@ -73,13 +73,14 @@ class AnyFound:
         return False
 
     def _is_any(self, found: Iterable[Finding], told: set[str]) -> bool:
-        wanted = self._wanted
+        wanted, known = self._wanted, self._known
+        keys = wanted.keys()
         for finding in found:
-            if self._protocols and self._is_protocol(finding.protocol):
+            protocol, fields = finding.protocol, finding.fields
+            if known.get(protocol, True) and self._is_protocol(protocol):
                 return True
-            fields = finding.fields
-            for key in fields:
-                if key in wanted and key not in told:
+            for key in keys & fields.keys():
+                if key not in told:
                     told.add(key)
                     for wish in wanted[key]:
                         if True in map(wish, fields[key]):

@@ -50,6 +50,17 @@ class Judge:
                 flow.first_rule = number + 1
         return Verdict.UNDECIDED if again else Verdict.ALLOW
 
+    def waits(self, flow: Flow) -> bool:
+        """Whether `judge` would say UNDECIDED, and leave everything as it is."""
+        watch = flow.watch
+        if watch is None or watch.piecewise or watch.each_message:
+            return False
+        for ready in self._rules[flow.first_rule :]:
+            said = ready.test(flow)
+            if said is not False:
+                return said is None
+        return False
+
     def happens(self, probability: float) -> bool:
         """Whether something does that comes about in this share of all cases."""
         return probability >= 1 or self._chance() < probability

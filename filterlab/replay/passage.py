@@ -11,23 +11,23 @@ the engine decides as if it had been given each frame.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import repeat
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from filterlab.captures.frames import ETHERNET
+from filterlab.inspection.checksum import checksums_right
 from filterlab.inspection.flow import TCP, Ends
 from filterlab.inspection.flow_table import Flow, State
 from filterlab.inspection.packet import Packet, dissect, packet_of
-from filterlab.inspection.watch import Watch
+from filterlab.inspection.watch import Sized, Watch
 from filterlab.policy.effects import Effect, Side
 from filterlab.policy.ends import is_from_server
 from filterlab.policy.engine import Engine
+from filterlab.replay.chunk import One, listed
 from filterlab.replay.feed import Feed, Network, inside_of
 from filterlab.replay.headers import Numbers, Truths, ethernet_frame, read_headers
-from filterlab.replay.sums import sums_right
 
 BATCH_FRAMES = 65_536  # some tens of megabytes of columns
 
@@ -50,22 +50,6 @@ class Given(NamedTuple):
     is_new: bool  # the flow begins with this frame
     effects: Sequence[Effect]
     watch: Watch | None
-
-
-class One(NamedTuple):
-    """One row that may have to be given, with what has been read of it."""
-
-    row: int
-    number: int  # of its flow, or -1
-    needs: int
-    before: int
-    onward: bool
-    start: int
-    length: int
-    protocol: int
-    flags: int
-    places: list[int]
-    right: bool | None
 
 
 class Passage:
@@ -135,6 +119,7 @@ class Batch:
         self._needs = self._needed()
         self._asks_sides = passage.asks_sides or bool(feed.sides[low:high].any())
         self._plain = bool((feed.index.link_type[low:high] == ETHERNET).all())
+        self._reads_ahead = self._plain and not engine.may_block
         self._bytes = feed.index.data.data
         self._by_ends: dict[Ends, int] | None = None
         self._woken = False  # the frame given last may have woken flows
@@ -151,8 +136,10 @@ class Batch:
         while at < end:
             self._all = self._all or engine.blocks_somebody
             stop = min(end, at + CHUNK_FRAMES)
-            for one in self._wanted(at, stop):
-                if not self._all and self._rests[one.number] >= one.needs:
+            wanted = self._wanted(at, stop)
+            read = bytearray(len(wanted))  # which have been, before their turn
+            for place, one in enumerate(wanted):
+                if read[place] or self._may_pass(one):
                     continue
                 given = self._give(one)
                 if given is not None:
@@ -160,10 +147,73 @@ class Batch:
                 if self._woken or (engine.blocks_somebody and not self._all):
                     at = one.row + 1  # whoever comes now may meet the block
                     break
+                self._read_ahead(one, wanted, read)
             else:
                 at = stop
         engine.pass_over(end - self._next)
         self._catch_up(self._headers.last)
+
+    def _may_pass(self, one: One) -> bool:
+        return not self._all and self._rests[one.number] >= one.needs
+
+    def _read_ahead(self, one: One, wanted: list[One], read: bytearray) -> None:
+        """Read the frames of an open flow that follow, until one says something.
+
+        What a flow says is its own: as long as no rule blocks others for it, nobody
+        can tell when it was read. The frame that says something is given in its turn.
+        """
+        if self._all or not self._reads_ahead or self._rests[one.number] != SPEAKS:
+            return
+        flow, ends = self._flows[one.number], self._headers.ends[one.number]
+        watch = None if flow is None else flow.watch
+        if flow is None or watch is None or flow.ends not in (ends, _turned(ends)):
+            return
+        run: list[tuple[int, Sized]] = []
+        coming = self._run(run, one, wanted, flow.ends == ends)
+        done = 0
+        while not watch.foreseen:
+            done += watch.count_ahead(coming)
+            if not watch.foreseen:
+                if done == len(run) and next(coming, None) is None:
+                    break
+                at, (from_client, _, now, _) = run[done]
+                watch.look_ahead(self._packet(wanted[at]), from_client, now)
+                done += 1
+            if watch.foreseen and self._engine.waits(flow):
+                watch.foreseen = False  # nothing that would decide
+        done -= watch.foreseen  # that one must be given
+        self._passage.given += done
+        for at, _ in run[:done]:
+            read[at] = True
+
+    def _run(
+        self,
+        run: list[tuple[int, Sized]],
+        one: One,
+        wanted: list[One],
+        is_clients: bool,
+    ) -> Iterator[Sized]:
+        """The frames of its flow that follow one, and can be read now; noted in `run`.
+
+        Those that arrived broken are left out: reading them comes to nothing.
+        """
+        seconds, asks_sums, at = self.seconds, self._engine.asks_sums, one.after
+        is_tcp = self._headers.ends[one.number][0] == TCP
+        while at >= 0:
+            coming = wanted[at]
+            row, _, needs, _, after, onward, _, _, flags, places, right = coming
+            if needs == MUST:
+                return
+            _, _, start, end, seq, ack, _, _ = places
+            if needs == RESTS and start != end:
+                if right is None and asks_sums:
+                    right = checksums_right(self._packet(coming))
+                if right or not asks_sums:
+                    segment = (seq, ack, flags) if is_tcp else None
+                    sized = onward is is_clients, end - start, seconds[row], segment
+                    run.append((at, sized))
+                    yield sized
+            at = after
 
     def _needed(self) -> NDArray[np.uint8]:
         """How little its flow must rest for each frame to be given."""
@@ -175,58 +225,18 @@ class Batch:
         needs[headers.turning | (headers.flow < 0) | self._late()] = MUST
         return needs
 
-    def _wanted(self, at: int, stop: int) -> Iterator[One]:
+    def _wanted(self, at: int, stop: int) -> list[One]:
         """The rows from `at` up to `stop` that may have to be given."""
         headers, rows = self._headers, np.arange(at, stop)
-        flow = headers.flow[at:stop]
         if not self._all:
+            flow = headers.flow[at:stop]
             needs = self._needs[at:stop]
             rests = np.frombuffer(bytes(self._rests), np.uint8)
             turns = np.zeros(len(rests), np.bool_)
             turns[flow[needs == MUST]] = True  # such a flow may begin anew
             rows = rows[(rests[flow] < needs) | turns[flow]]
-            flow = headers.flow[rows]
-        start = self._index.start[self._low + rows]
-        right = self._right(rows, start) if self._plain else None
-        return map(
-            One,
-            rows.tolist(),
-            flow.tolist(),
-            self._needs[rows].tolist(),
-            headers.before[rows].tolist(),
-            headers.onward[rows].tolist(),
-            start.tolist(),
-            self._index.length[self._low + rows].tolist(),
-            headers.protocol[rows].tolist(),
-            headers.flags[rows].tolist(),
-            headers.places[rows].tolist(),
-            repeat(None) if right is None else right,
-        )
-
-    def _right(self, rows: Numbers, start: Numbers) -> list[bool | None] | None:
-        """Whether their checksums are right, where the engine will ask."""
-        headers = self._headers
-        plain = np.flatnonzero(headers.flow[rows] >= 0)
-        if not self._engine.asks_sums or not len(plain):
-            return None
-        rows, start = rows[plain], start[plain]
-        network, transport, _, end = headers.places[rows, :4].T + start
-        found = sums_right(
-            self._index.data,
-            network,
-            transport,
-            end,
-            headers.places[rows, 7] != 0,
-            headers.protocol[rows],
-            headers.six[rows],
-            headers.addresses[:, rows],
-        )
-        if found is None:
-            return None
-        right: list[bool | None] = [None] * (int(plain[-1]) + 1)
-        for number, said in zip(plain.tolist(), found.tolist(), strict=True):
-            right[number] = said
-        return right + [None] * CHUNK_FRAMES
+        asks_sums = self._plain and self._engine.asks_sums
+        return listed(self._index, self._low, headers, rows, self._needs, asks_sums)
 
     def _late(self) -> Truths:
         """Frames that come after a pause in which their flow was forgotten."""

@@ -31,7 +31,6 @@ from filterlab.replay.feed import Feed, Network, feed_of
 from filterlab.replay.headers import LINKS
 from filterlab.replay.passage import Given, Passage
 
-
 # New objects after which Python looks for cycles: those of some thousand flows.
 _COLLECTED = 50_000
 
@@ -215,8 +214,7 @@ def found_by(watch: Watch | None) -> dict[str, str]:
     found: dict[str, str] = {}
     for finding in watch.found.values():
         found.setdefault("protocol", finding.protocol)
-        for key, values in finding.fields.items():
-            found[key] = ",".join(values)
+        found.update({key: ",".join(said) for key, said in finding.fields.items()})
     return found
 
 

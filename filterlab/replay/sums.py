@@ -1,7 +1,7 @@
 """Adds up the checksums of many packets at once.
 
 The sums are those of `filterlab.inspection.checksum`: modulo 0xFFFF, where 2**16 is 1,
-so that a number of 64 bits counts as its four words, and swapping the bytes of every
+so that a number of 32 or 64 bits counts as its words, and swapping the bytes of every
 word multiplies a sum by 256 (RFC 1071, 2).
 """
 
@@ -16,6 +16,7 @@ Numbers = NDArray[np.int64]
 Truths = NDArray[np.bool_]
 
 _ONES = 0xFFFF
+_WORD = 4  # bytes that are added at a time
 _UDP_CHECKSUM_AT = 6  # RFC 768
 # What lies between the packets is read as well; more than this is not worth it.
 _SPREAD_MOST = 3
@@ -62,16 +63,19 @@ def _sums(data: NDArray[np.uint8], start: Numbers, end: Numbers) -> Numbers:
     """The sums of 16-bit words, read with the low byte first; none may be empty."""
     total = np.zeros(len(start), np.int64)
     size = end - start
-    for odd in (0, 1):
-        which = np.flatnonzero(start & 1 == odd)
+    for phase in range(_WORD):
+        which = np.flatnonzero((start & _WORD - 1 == phase) & (size >= _WORD))
         if not len(which):
             continue
         # Only what lies between the first and the last: all of it is converted.
-        first, count = start[which], size[which] // 2
-        words = data[first[0] : first[-1] + count[-1] * 2].view("<u2")
-        begin = (first - first[0]) // 2
+        first, count = start[which], size[which] // _WORD
+        words = data[first[0] : first[-1] + count[-1] * _WORD].view("<u4")
+        begin = (first - first[0]) // _WORD
         bounds = np.stack([begin, begin + count], axis=1).ravel()[:-1]
         total[which] = np.add.reduceat(words, bounds, dtype=np.int64)[::2]
-    lone = np.flatnonzero(size & 1)
-    total[lone] += data[end[lone] - 1]
+    rest = size % _WORD
+    for number in range(_WORD - 1):
+        lone = np.flatnonzero(rest > number)
+        last = data[end[lone] - rest[lone] + number].astype(np.int64)
+        total[lone] += last << 8 * (number % 2)
     return total

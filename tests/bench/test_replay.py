@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,8 +11,11 @@ import pytest
 from filterlab.bench import replay
 from filterlab.bench.traffic import Traffic, write_pcap
 from filterlab.inspection.flow import TCP, UDP
+from filterlab.policy.engine import Engine
 from filterlab.policy.ready import reading_plan
-from filterlab.replay.story import Replay
+from filterlab.replay.feed import feed_of
+from filterlab.replay.passage import Passage
+from filterlab.replay.story import Replay, Teller, read
 from filterlab.scenario.policies import load_policy
 
 
@@ -42,3 +47,43 @@ def test_the_mix_holds_what_it_says(tmp_path: Path) -> None:
     again = Replay(load_policy(tmp_path / "p.yaml"), [tmp_path / "mix.pcap"])
     protocols = {told.finding.get("protocol") for told in again}
     assert {"tls", "dns", "http", "quic"} <= protocols
+
+
+def _disturbed(frames: list[bytes], seed: int) -> Iterator[bytes]:
+    """Some frames lost, sent twice, late, torn or broken on the way."""
+    chosen, late = random.Random(seed), b""
+    for frame in frames:
+        match chosen.randrange(60):
+            case 0:
+                continue
+            case 1:
+                yield frame
+            case 2:
+                late, frame = frame, late
+            case 3:
+                at = chosen.randrange(14, len(frame))
+                frame = frame[:at] + chosen.randbytes(1) + frame[at + 1 :]
+            case 4:
+                frame = frame[: chosen.randrange(14, len(frame))]
+        if frame:
+            yield frame
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_what_is_read_ahead_says_what_it_says_in_its_turn(
+    seed: int, tmp_path: Path
+) -> None:
+    frames = list(_disturbed(Traffic(30, 600, seed).mixed(), seed))
+    write_pcap(tmp_path / "some.pcap", frames)
+    asked_for = "".join(f"        - {{{k}: {v}}}\n" for k, v in replay.asked())
+    text = "title: T\nstack: {quic: {}}\nrules:\n  - then: drop\n    when:\n"
+    (tmp_path / "p.yaml").write_text(f"{text}      any:\n{asked_for}")
+    policy = load_policy(tmp_path / "p.yaml")
+    feed = feed_of([read(tmp_path / "some.pcap")])
+    told = []
+    for batch_frames in (1, 65_536):  # alone in its batch, no frame is read ahead
+        passage = Passage(feed, Engine(policy, lambda: 0.5), (), batch_frames)
+        lines = [told.as_json() for told in Teller(["some.pcap"], passage).tell()]
+        told.append(sorted(map(repr, lines)))
+        assert passage.given
+    assert told[0] == told[1]

@@ -42,28 +42,28 @@ class _Records:
     __slots__ = ("_head", "_skip", "bad", "kinds")
 
     def __init__(self) -> None:
-        self._head = bytearray()
+        self._head = b""
         self._skip = 0
         self.kinds: list[tuple[int, int]] = []  # type and length
         self.bad = False
 
     def push(self, data: bytes) -> Iterator[tuple[int, int]]:
         """The records that begin in these bytes, as type and length."""
-        at = 0
-        while at < len(data) and not self.bad:
-            skipped = min(self._skip, len(data) - at)
-            self._skip -= skipped
-            at += skipped
+        at, size = self._skip, len(data)
+        self._skip = max(0, at - size)
+        while at < size and not self.bad:
             taken = data[at : at + _HEADER - len(self._head)]
-            self._head += taken
+            head = self._head + taken
             at += len(taken)
-            if len(self._head) < _HEADER:
+            if len(head) < _HEADER:
+                self._head = head
                 return
-            kind, length = self._head[0], self._head[3] << 8 | self._head[4]
-            known = kind in (_CHANGE, 21, _HANDSHAKE, _DATA) and self._head[1] == 3
+            self._head = b""
+            kind, length = head[0], head[3] << 8 | head[4]
+            known = kind in (_CHANGE, 21, _HANDSHAKE, _DATA) and head[1] == 3
             self.bad = not known or not 0 < length <= _RECORD_MOST
-            self._head.clear()
-            self._skip = length
+            at += length
+            self._skip = max(0, at - size)
             yield kind, length
 
 

@@ -144,11 +144,29 @@ class TlsInTls:
         size = packet.end - packet.start
         if not size:
             return NEED_DATA
-        end, known = packet.next_seq, self._ends.get(from_client)
-        if known is not None and distance(known, end) <= 0:
-            return NEED_DATA  # sent again
-        self._ends[from_client] = end
+        if self._is_again(from_client, packet.next_seq):
+            return NEED_DATA
         return self._take(from_client, packet.payload)
+
+    @property
+    def by_size(self) -> bool:
+        """Whether both sides have changed their cipher: there is no more to read."""
+        return len(self._changed) == 2
+
+    def sized(self, from_client: bool, size: int, end: int) -> Finding | Answer:
+        """Take the next packet."""
+        if self._is_again(from_client, end):
+            return NEED_DATA
+        self._packets += 1
+        return self._encrypted(from_client, size)
+
+    def _is_again(self, from_client: bool, end: int) -> bool:
+        """Whether a packet is sent again."""
+        known = self._ends.get(from_client)
+        if known is not None and distance(known, end) <= 0:
+            return True
+        self._ends[from_client] = end
+        return False
 
     def feed(self, direction: Direction, data: bytes) -> Finding | Answer:
         """Take the payload of one packet."""
@@ -170,6 +188,10 @@ class TlsInTls:
         size = len(payload)
         if from_client not in self._changed:
             size = self._change(from_client, payload)
+        return self._encrypted(from_client, size)
+
+    def _encrypted(self, from_client: bool, size: int) -> Finding | Answer:
+        """So many bytes of what is inside, if the handshake is over."""
         if size <= _OVERHEAD or len(self._changed) < 2:
             limit = _HANDSHAKE_PACKETS
             return NOT_MINE if self._packets > limit and not self._bursts else NEED_DATA
