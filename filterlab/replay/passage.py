@@ -169,7 +169,7 @@ class Batch:
         if flow is None or watch is None or flow.ends not in (ends, _turned(ends)):
             return
         run: list[tuple[int, Sized]] = []
-        coming = self._run(run, one, wanted, flow.ends == ends)
+        coming = self._run(run, one, wanted, read, flow.ends == ends)
         done = 0
         while not watch.foreseen:
             done += watch.count_ahead(coming)
@@ -191,11 +191,12 @@ class Batch:
         run: list[tuple[int, Sized]],
         one: One,
         wanted: list[One],
+        read: bytearray,
         is_clients: bool,
     ) -> Iterator[Sized]:
         """The frames of its flow that follow one, and can be read now; noted in `run`.
 
-        Those that arrived broken are left out: reading them comes to nothing.
+        Of those that arrived broken or empty, it is enough to say that they were read.
         """
         seconds, asks_sums, at = self.seconds, self._engine.asks_sums, one.after
         is_tcp = self._headers.ends[one.number][0] == TCP
@@ -205,14 +206,17 @@ class Batch:
             if needs == MUST:
                 return
             _, _, start, end, seq, ack, _, _ = places
-            if needs == RESTS and start != end:
+            if needs == RESTS and not read[at]:
                 if right is None and asks_sums:
                     right = checksums_right(self._packet(coming))
-                if right or not asks_sums:
+                if start != end and (right or not asks_sums):
                     segment = (seq, ack, flags) if is_tcp else None
                     sized = onward is is_clients, end - start, seconds[row], segment
                     run.append((at, sized))
                     yield sized
+                else:
+                    read[at] = True
+                    self._passage.given += 1
             at = after
 
     def _needed(self) -> NDArray[np.uint8]:

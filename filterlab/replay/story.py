@@ -31,8 +31,8 @@ from filterlab.replay.feed import Feed, Network, feed_of
 from filterlab.replay.headers import LINKS
 from filterlab.replay.passage import Given, Passage
 
-# New objects after which Python looks for cycles: those of some thousand flows.
-_COLLECTED = 50_000
+# New objects after which Python looks for cycles: those of some ten thousand flows.
+_COLLECTED = 200_000
 
 
 class NoCapture(Exception):  # noqa: N818 - what it is, not an error of ours

@@ -66,6 +66,9 @@ class Tls:
         """Take the next bytes of one direction."""
         if direction is Direction.TO_CLIENT:
             return NEED_DATA if self._raw else NOT_MINE
+        if not self._raw and (body := _at_once(data)):
+            fields, is_whole = _fields(body, self._reading.keeps_dot)
+            return Finding("tls", fields) if is_whole else NOT_MINE
         self._raw += data[: self.byte_limit - len(self._raw)]
         said = self._records()
         if said is NEED_DATA and len(self._raw) >= self.byte_limit:
@@ -126,6 +129,18 @@ class Tls:
         if not is_whole and (complete or not fields):
             return NOT_MINE
         return Finding("tls", fields)
+
+
+def _at_once(data: bytes) -> bytes:
+    """The hello's body, where these bytes hold all of it in one record; else b""."""
+    start = RECORD_HEADER + MESSAGE_HEADER
+    if len(data) < start or data[0] != HANDSHAKE or data[5] != CLIENT_HELLO:
+        return b""
+    length = data[3] << 8 | data[4]
+    end = start + (data[6] << 16 | data[7] << 8 | data[8])
+    if data[1] != 3 or data[2] > 4 or length > RECORD_MOST:
+        return b""
+    return data[start:end] if end <= min(len(data), RECORD_HEADER + length) else b""
 
 
 @lru_cache(_SHARED)
