@@ -21,7 +21,7 @@ from filterlab.exercises.workspace import Workspace
 from filterlab.lab.cage import Ended, Limits, run_caged
 
 LIMITS = Limits()
-LIVE = Limits(seconds=12)  # it serves until it is ended, within some seconds
+LIVE = Limits(seconds=120)  # it serves until it is ended
 _POLICY, _DAY, _VISITS = "policy.yaml", "day.pcapng", "visits.json"
 _ABOUT = "me.yaml"
 # Run inside of a seal, and far too slow to be imported out here.
@@ -115,6 +115,10 @@ def _controller(workspace: Workspace, answers: Mapping[str, bytes]) -> Verdict:
     verdict.stopped = _how_it_ended(name, told)
     if verdict.stopped is None and told["fault"]:
         verdict.stopped = in_words(name, told["fault"], LIVE)
+    if verdict.stopped is None and not told["tries"]:
+        verdict.stopped = (
+            f"{name} did not answer the switch: does it wait for what never comes?"
+        )
     if verdict.stopped is None:
         verdict.points = judging.switched(told["tries"])
     return verdict

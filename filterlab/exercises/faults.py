@@ -27,7 +27,7 @@ def explained(name: str, ended: Ended, limits: Limits) -> str | None:
 
 def in_words(name: str, errors: str, limits: Limits) -> str:
     """The last words of a program, with what they mean in here."""
-    lines = errors.strip().splitlines()
+    lines = _own(name, errors.strip().splitlines())
     last = next((line for line in reversed(lines) if _is_error(line)), "")
     for pattern, says in _KNOWN:
         if re.search(pattern, last):
@@ -43,14 +43,24 @@ def _quoted(lines: list[str]) -> str:
     return "\n".join(f"    | {line}" for line in lines[-_LAST_LINES:])
 
 
+def _own(name: str, lines: list[str]) -> list[str]:
+    """From where a traceback comes to their file; what led there is the lab's."""
+    theirs = (n for n, line in enumerate(lines) if f'{name}", line' in line)
+    return lines[next(theirs, 0) :]
+
+
 def _megabytes(number: int) -> str:
     return f"{number >> 20} MB"
 
 
 _LIMITS: dict[str, Callable[[str, Limits], str]] = {
+    "cpu": lambda name, limits: (
+        f"{name} was still computing after {limits.cpu_seconds} s, the limit of time,"
+        " and was ended: is there a loop without an end?"
+    ),
     "time": lambda name, limits: (
         f"{name} was still running after {limits.seconds} s, the limit of time, and was"
-        " ended: is there a loop without an end?"
+        " ended: does it wait for what never comes?"
     ),
     "processes": lambda name, limits: (
         f"{name} had {limits.processes} processes or threads at once, the limit, and"

@@ -8,29 +8,35 @@ but its connection to the switch. Then real connections are tried across it. Sta
 from __future__ import annotations
 
 import json
+import os
 import queue
 import select
 import socket
 import sys
 import threading
 import time
+from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from filterlab.lab.cage import Caged, Limits
+from filterlab.lab.clock import NotInTime, wait_for
+from filterlab.lab.listeners import listening_ports
 from filterlab.lab.namespace import enter_network
 from filterlab.lab.network import Network
 from filterlab.lab.seal import prepare_seal
 from filterlab.runner.controller import CONTROLLER_PORT
 from filterlab.runner.topologies import lay_out
 
-_ENDED = "ended"
+_ENDED, _SILENT = "ended", "silent"
 EXCHANGE, INSIDE, OUTSIDE = "exchange", "boris", "shop"
 # A controller is there within a second on an idle machine.
-_READY_SECONDS = 15.0
+_READY_SECONDS = 30.0
 # What is to arrive may take its time on a busy machine; what is not has had as much as
 # all of that, and a little more.
 _ARRIVES_SECONDS, _GRACE_SECONDS = 5.0, 0.3
+_AGAIN_SECONDS = 0.1
 _TRIES = {"tcp": socket.SOCK_STREAM, "udp": socket.SOCK_DGRAM}
 
 
@@ -51,12 +57,12 @@ def main() -> int:
     files = {name: (folder / name).read_bytes()}
     caged = Caged(argv, files, limits, network=True)
     network.up()
-    network.connect_controllers()
-    said = _said(caged)
+    said = _greeted(network, caged)
     tries: list[dict[str, Any]] = []
     if said is None:
         tries = _try_all(network, order["tries"])
-    answer: dict[str, Any] = {"tries": tries, "fault": said}
+    fault = None if said in (_ENDED, _SILENT) else said
+    answer: dict[str, Any] = {"tries": tries, "fault": fault}
     if caged.process.poll() is None:
         caged.end()
     ended = caged.wait() if said == _ENDED else None
@@ -65,6 +71,24 @@ def main() -> int:
     network.down()
     (folder / "result.json").write_text(json.dumps(answer))
     return 0
+
+
+def _greeted(network: Network, caged: Caged) -> str | None:
+    """Let the switch call its controller, once somebody is there to answer.
+
+    A switch that has called in vain waits for a second before it calls again.
+    """
+
+    def there() -> bool:
+        ports = listening_ports(os.getpid(), "tcp")
+        return CONTROLLER_PORT in ports or caged.process.poll() is not None
+
+    try:
+        wait_for("the controller's port", there, _READY_SECONDS)
+    except NotInTime:
+        return _SILENT
+    network.connect_controllers()
+    return _said(caged)
 
 
 def _said(caged: Caged) -> str | None:
@@ -83,7 +107,7 @@ def _said(caged: Caged) -> str | None:
         try:
             line = lines.get(timeout=max(0.0, until - time.monotonic()))
         except queue.Empty:
-            return "it did not greet the switch"
+            return _SILENT
         if not line:
             return _ENDED
         try:
@@ -122,8 +146,6 @@ def _open(
         link = socket.socket(_family(one), _TRIES[one["by"]])
         link.setblocking(False)
         link.connect_ex((address, one["port"]))
-        if one["by"] == "udp":
-            link.send(b"?")
         one["through"] = False
         to.append(link)
 
@@ -131,15 +153,26 @@ def _open(
 def _wait(left: dict[socket.socket, dict[str, Any]]) -> None:
     """Note what gets through, until what should is, and a little longer."""
     until = time.monotonic() + _ARRIVES_SECONDS
+    _ask(link for link, one in left.items() if one["by"] == "udp")
     while left and (now := time.monotonic()) < until:
         if not any(one["want"] for one in left.values()):
             until = min(until, now + _GRACE_SECONDS)
         asked = [link for link, one in left.items() if one["by"] == "udp"]
         opened = [link for link in left if link not in asked]
-        heard, writable, _ = select.select(asked, opened, [], until - now)
+        pause = min(until - now, _AGAIN_SECONDS)
+        heard, writable, _ = select.select(asked, opened, [], pause)
+        if not heard and not writable:
+            # TCP sends again what is lost on a way that was just made; so do we.
+            _ask(asked)
         for link in (*heard, *writable):
             failed = link.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
             left.pop(link)["through"] = failed == 0
+
+
+def _ask(links: Iterable[socket.socket]) -> None:
+    for link in links:
+        with suppress(OSError):  # a refusal can be read, and is, in the next round
+            link.send(b"?")
 
 
 def _family(one: dict[str, Any]) -> socket.AddressFamily:

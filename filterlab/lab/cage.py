@@ -31,7 +31,8 @@ _KEPT_BYTES = 1_000_000  # of what it says; nobody reads more
 class Limits:
     """How much one command may use."""
 
-    seconds: int = 5
+    seconds: int = 30  # on a busy machine nothing else says when to give up
+    cpu_seconds: int = 5
     memory_bytes: int = 512 << 20
     processes: int = 32  # and threads
     disk_bytes: int = 16 << 20
@@ -41,7 +42,7 @@ class Limits:
 class Ended:
     """What a command said, and how it ended.
 
-    `limit` is the one that ended it: time, memory or processes.
+    `limit` is the one that ended it: time, cpu, memory or processes.
     """
 
     status: int | None
@@ -76,6 +77,7 @@ class Caged:
             "shown": sorted(_shown()),
             "emptied": [str(path) for path in emptied],
             "seconds": limits.seconds,
+            "cpu_seconds": limits.cpu_seconds,
             "memory_bytes": limits.memory_bytes,
             "processes": limits.processes,
             "disk_bytes": limits.disk_bytes,

@@ -216,11 +216,13 @@ def _limit(order: dict[str, Any]) -> None:
         # A little more than the watch allows, which tells the reason best.
         (resource.RLIMIT_NPROC, order["processes"] + 8),
         (resource.RLIMIT_FSIZE, order["disk_bytes"]),
-        (resource.RLIMIT_CPU, order["seconds"]),
         (resource.RLIMIT_NOFILE, 256),
         (resource.RLIMIT_CORE, 0),
     ):
         resource.setrlimit(kind, (most, most))
+    # At the first it is told (SIGXCPU), at the second it is ended without a word.
+    seconds = order["cpu_seconds"]
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
 
 
 def _watch(order: dict[str, Any], command: int) -> int:
@@ -234,13 +236,15 @@ def _watch(order: dict[str, Any], command: int) -> int:
             limit = "time"
         elif tasks >= order["processes"]:
             limit = "processes"
-        elif resident > order["memory_bytes"]:
+        elif resident > order["memory_bytes"] < _shared_out():
             limit = "memory"
         if limit is not None:
             break
     status = None
     if limit is None:
         status = os.waitstatus_to_exitcode(os.waitpid(command, 0)[1])
+        if status == -signal.SIGXCPU:
+            limit = "cpu"
     line = json.dumps({"status": status, "limit": limit})
     os.write(order["report"], line.encode())
     return 0 if status == 0 else 1
@@ -259,6 +263,21 @@ def _used() -> tuple[int, int]:
         except OSError:
             continue  # it has ended meanwhile
     return tasks, pages * _PAGE
+
+
+def _shared_out() -> int:
+    """Bytes of memory, what several processes share counted once (proc(5))."""
+    kib = 0
+    for entry in os.listdir("/proc"):
+        if not entry.isdigit() or entry == "1":
+            continue
+        try:
+            with open(f"/proc/{entry}/smaps_rollup") as file:
+                lines = [line.split() for line in file]
+        except OSError:
+            continue
+        kib += sum(int(words[1]) for words in lines if words[0] == "Pss:")
+    return kib * 1024
 
 
 if __name__ == "__main__":

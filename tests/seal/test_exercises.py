@@ -93,7 +93,7 @@ def test_a_plausible_wrong_answer_is_told_why(
 
 # --- what nobody trusts ------------------------------------------------------------
 
-SMALL = Limits(seconds=3, memory_bytes=96 << 20, processes=6, disk_bytes=1 << 20)
+SMALL = Limits(10, 1, memory_bytes=96 << 20, processes=6, disk_bytes=1 << 20)
 # Each tries something, and what is said of it.
 HARM = {
     "a fork bomb": (
@@ -116,7 +116,11 @@ HARM = {
     "all memory": ("x = bytearray(1 << 30)", "more than 96 MB of memory, the limit"),
     "an endless loop": (
         "while True: pass",
-        "still running after 3 s, the limit of time, and was ended",
+        "still computing after 1 s, the limit of time, and was ended",
+    ),
+    "to wait for ever": (
+        "import threading\nthreading.Event().wait()",
+        "still running after 10 s, the limit of time, and was ended",
     ),
     "the home folder": (
         f"open({str(Path.home() / '.profile')!r})",
