@@ -213,6 +213,14 @@ def _exposes(expectation: Expectation, cell: Cell) -> str | None:
     return f"expected {SEEN[wanted]} in a log, got {SEEN[found.seen]}{names}"
 
 
+def _known_as(expectation: Expectation, cell: Cell) -> str | None:
+    wanted, found = expectation.known_as, cell.exposure
+    if wanted is None or (found is not None and found.protocol == wanted):
+        return None
+    got = "nothing" if found is None else found.protocol or "nothing"
+    return f"expected to be known as {wanted} in a log, got {got}"
+
+
 def _speed(expectation: Expectation, cell: Cell) -> str | None:
     limits = expectation.kbit_s
     if limits is None:
@@ -251,5 +259,5 @@ def _rule(expectation: Expectation, cell: Cell) -> str | None:
 
 _WISHES = (
     *(_reaches, _outcome, _rate, _speed, _slower, _rule),
-    *(_exposes, _certificate, _arrives),
+    *(_exposes, _known_as, _certificate, _arrives),
 )

@@ -56,7 +56,7 @@ class Connection:
 
 def wants_exposure(scenario: Scenario) -> bool:
     """Whether a scenario asks for the table, or expects anything of it."""
-    return scenario.exposure or any(e.exposes is not None for e in scenario.expect)
+    return scenario.exposure or any(e.exposes or e.known_as for e in scenario.expect)
 
 
 def exposures(

@@ -6,7 +6,7 @@ A model says what one mapping may hold. What must hold between mappings is in
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
 from typing import Annotated, Any, Self
 from urllib.parse import urlsplit
@@ -69,7 +69,7 @@ HELLOS = {
 KINDS = ("fetch", "resolve", "connect", "throughput")
 RESULTS = (
     *("outcome", "reaches", "kbit_s", "slower_than_control", "rule"),
-    *("exposes", "certificate", "arrives", "subscribers"),
+    *("exposes", "known_as", "certificate", "arrives", "subscribers"),
 )
 
 
@@ -237,6 +237,7 @@ class Expectation(Item):
     slower_than_control: Factor | None = None
     rule: Words | None = None
     exposes: Annotated[str, word_of(*SEEN)] | None = None
+    known_as: Words | None = None  # what a log takes it for, as recognisers say
     certificate: CertificateText | None = None
     arrives: Annotated[str, word_of(*HELLOS)] | None = None
     at_least: Share | None = None
@@ -288,16 +289,22 @@ class Expectation(Item):
             says.append(f"is {factor:g} times slower than its control")
         if self.rule is not None:
             says.append(f"meets the rule {self.rule}")
+        return listed([*says, *self._seen], "and")
+
+    @property
+    def _seen(self) -> Iterator[str]:
+        """What others see of the probe, or it of others."""
         if self.exposes is not None:
-            says.append(f"exposes {SEEN[self.exposes]}")
+            yield f"exposes {SEEN[self.exposes]}"
+        if self.known_as is not None:
+            yield f"is known as {self.known_as}"
         if self.certificate is not None:
-            says.append(self.certificate.text)
+            yield self.certificate.text
         if self.arrives is not None:
-            says.append(f"arrives with {HELLOS[self.arrives]}")
+            yield f"arrives with {HELLOS[self.arrives]}"
         if self.subscribers is not None:
             low, high = self.subscribers
-            says.append(f"gets through for {low:.0%} to {high:.0%} of subscribers")
-        return listed(says, "and")
+            yield f"gets through for {low:.0%} to {high:.0%} of subscribers"
 
     @property
     def often(self) -> str:

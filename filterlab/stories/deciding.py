@@ -63,14 +63,14 @@ def _dependent(plan: Plan, phase: Phase, policy: str, rule: Rule) -> Iterator[in
         if (
             phase in plan.scenario.phases_of(expectation)
             and _depends(expectation, rule)
-            and there & met[expectation.probe]
+            and any(there & met[name] for name in expectation.means(met))
         ):
             yield int(expectation.path[1])
 
 
 def _depends(expectation: Expectation, rule: Rule) -> bool:
     if isinstance(rule.then, Record):
-        return expectation.exposes is not None
+        return (expectation.exposes or expectation.known_as) is not None
     if isinstance(rule.then, Allow | Admit):
         return expectation.outcome == "ok" or expectation.reaches is True
     return expectation.rule == rule.name

@@ -58,7 +58,7 @@ def outcome_of(result: Mapping[str, Any], made: str) -> Outcome:
     cells: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
     for entry in result["probes"]:
         cells.setdefault((entry["name"], entry["phase"]), []).append(entry)
-    seen = {(row["probe"], row["phase"]): row["seen"] for row in result["exposure"]}
+    seen = {(row["probe"], row["phase"]): row for row in result["exposure"]}
     expectations = []
     for check in result["expectations"]:
         place = check["probe"], check["phase"]
@@ -66,7 +66,8 @@ def outcome_of(result: Mapping[str, Any], made: str) -> Outcome:
         policy, rule = _decided(attempts)
         came = _came(attempts)
         if "exposes" in check["text"] and place in seen:
-            came += f"; a log holds {SEEN[seen[place]]}"
+            came += f"; a log holds {SEEN[seen[place]['seen']]}"
+            came += f", as {seen[place]['protocol'] or 'nothing known'}"
         expectations.append(
             Came(check["text"], *place, check["met"], came, policy, rule)
         )

@@ -83,7 +83,9 @@ def _shortened(plan: Plan, one: Deciding, alone: bool) -> dict[str, Any]:
         during = [phase.name for phase in phases if phase in about]
         if index in one.expected and during:
             expected.append({**written["expect"][index], "during": during})
-    probes = _needed(written["probes"], expected) if alone else written["probes"]
+    probes = written["probes"]
+    if alone and not any("subscribers" in entry for entry in expected):
+        probes = _needed(probes, expected)
     kept = [phase.name for phase in phases]
     probes = {name: _until(kept, probe) for name, probe in probes.items()}
     return {**written, "timeline": moments, "probes": probes, "expect": expected}
