@@ -252,6 +252,25 @@ def test_several_files_are_checked_and_each_is_told(
     assert filterlab("check", good, policy).status == 0
 
 
+def test_tools_and_strategies_are_checked_too(
+    filterlab: Callable[..., Said], tmp_path: Path
+) -> None:
+    content = ROOT / "scenarios"
+    tool = content / "tools" / "shadowsocks.yaml"
+    (tmp_path / "odd.yaml").write_text(
+        "title: A typing error\ndna: '[TCP:flags:PA]-tamper{TCP:windo:corrupt}-|'\n"
+    )
+    said = filterlab("check", tool, "odd.yaml")
+    assert said.status == 0
+    assert "a sound tool of 2 programs, entered by socks5" in said.out
+    assert "a sound strategy at the client" in said.out
+    assert "TCP has no field 'windo'; did you mean 'window'?" in said.out
+    (tmp_path / "bad.yaml").write_text(tool.read_text().replace("enters:", "enter:"))
+    said = filterlab("check", "bad.yaml")
+    assert said.status == 2
+    assert "did you mean 'enters'?" in said.err
+
+
 @pytest.mark.parametrize(
     ("kind", "one"),
     [

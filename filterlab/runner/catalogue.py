@@ -18,7 +18,7 @@ from filterlab.report.detection import detector_expected
 from filterlab.report.expectations import expected
 from filterlab.runner.plan import facts, make_plan
 from filterlab.runner.topologies import lay_out, topology_facts
-from filterlab.scenario import content
+from filterlab.scenario import content, source
 from filterlab.scenario.load import json_schema, load, load_scenario, model_schema
 from filterlab.scenario.policies import load_policy
 from filterlab.scenario.problem import BadInput
@@ -27,6 +27,7 @@ from filterlab.scenario.strategies import StrategyFile, load_strategy
 from filterlab.strategies.named import doubtful
 from filterlab.tools.schema import ToolFile
 from filterlab.tools.shelf import Shelf
+from filterlab.tools.tool import Tool, load_tool
 
 
 class Kind(StrEnum):
@@ -156,7 +157,33 @@ def _first_line(path: Path) -> str:
 
 
 def examine(path: Path) -> dict[str, Any]:
-    """What a sound file holds; raises BadInput with all that is wrong with it."""
+    """What a sound file holds; raises BadInput with all that is wrong with it.
+
+    What kind of file it is, its keys tell.
+    """
+    keys = set(source.read(path).root.values)
+    if "topology" not in keys and keys & {"parts", "enters"}:
+        return _examined_tool(load_tool(path, content.shown(path)))
+    if "topology" not in keys and keys & {"dna", "builtin"}:
+        strategy = load_strategy(path)
+        summary = f"a sound strategy at the {strategy.side}"
+        notes = doubtful(strategy.text)
+        told = {"kind": "strategy", "title": strategy.title, "summary": summary}
+        return {**told, "notes": notes}
+    return _examined(path)
+
+
+def _examined_tool(tool: Tool) -> dict[str, Any]:
+    programs = _counted(len(tool.file.parts), "program")
+    summary = f"a sound tool of {programs}, entered by {tool.enters.kind}"
+    lacks = ", ".join(tool.missing())
+    mend = tool.command or "put it on the PATH"
+    notes = [f"not installed here: {lacks}; {mend}"] if lacks else []
+    told = {"kind": "tool", "title": tool.title, "summary": summary}
+    return {**told, "notes": notes}
+
+
+def _examined(path: Path) -> dict[str, Any]:
     found = load(path, facts())
     if isinstance(found, Policy):
         summary = f"a sound policy of {_counted(len(found.rules), 'rule')}"

@@ -240,6 +240,11 @@ class EntersText(Item):
     exit: Role = "server"
     translates: Truth = True
 
+    @property
+    def kind(self) -> str:
+        """The way that it is."""
+        return next(key for key in _ENTRIES if getattr(self, key) is not None)
+
     @classmethod
     def unfold(cls, value: Any) -> Any:
         if not isinstance(value, dict):

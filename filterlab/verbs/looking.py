@@ -16,7 +16,9 @@ from filterlab.verbs.words import AsJson, Scenario, find, print_json
 
 
 def check(
-    files: Annotated[list[Path], typer.Argument(help="Scenario or policy files.")],
+    files: Annotated[
+        list[Path], typer.Argument(help="Scenarios, policies, tools, strategies.")
+    ],
     as_json: AsJson = False,
 ) -> None:
     """Say what is wrong with files, all at once, without starting anything."""
