@@ -15,7 +15,7 @@ from filterlab.openflow.counting import LEARNT_COOKIE, learning_entries
 from filterlab.openflow.ledger import Ledger
 from filterlab.openflow.tables import LONGEST_SECONDS, Port, Table, guard_entries
 from filterlab.openflow.wire import Counted
-from filterlab.policy.effects import Record, Side
+from filterlab.policy.effects import Led, Record, Side
 from filterlab.policy.rules import Records
 from filterlab.records.keeping import Passed
 
@@ -60,9 +60,12 @@ class Account:
         """Count a frame that no entry has counted."""
         self._ledger.first(frame, side, now)
 
-    def found(self, record: Record) -> None:
-        """Keep what the recognisers found of a connection."""
-        self._ledger.found(record)
+    def told(self, effect: Record | Led) -> None:
+        """Keep what was found of a connection, or who answers in its server's place."""
+        if isinstance(effect, Record):
+            self._ledger.found(effect)
+        else:
+            self._ledger.led(effect)
 
     def removed(self, entry: Counted, now: float) -> bool:
         """Whether an entry that is gone was one that counts."""

@@ -35,6 +35,7 @@ from filterlab.policy.effects import (
     DropFrame,
     Effect,
     Inject,
+    Led,
     Log,
     Probe,
     Record,
@@ -278,8 +279,8 @@ class Exchange:
                 goes_on = False
             elif isinstance(effect, Probe):
                 self._suspects.take(effect, packet.frame, now)
-            elif isinstance(effect, Record):
-                self._account.found(effect)
+            elif isinstance(effect, Record | Led):
+                self._account.told(effect)
         if goes_on:
             ports = self._ways.released(packet.frame, packet.in_port)
             self._out.append(wire.send_frame(packet.frame, ports))

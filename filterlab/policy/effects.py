@@ -97,6 +97,15 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
+class Led:
+    """A flow's packet goes to another server, which answers in the first one's name."""
+
+    flow: FlowKey
+    server: bytes
+    server_port: int
+
+
+@dataclass(frozen=True, slots=True)
 class Probe:
     """The active prober looks at this flow's server, as the rule says."""
 
@@ -105,4 +114,4 @@ class Probe:
     rule: Rule
 
 
-Effect = Forward | DropFrame | Inject | Settle | Log | Record | Probe
+Effect = Forward | DropFrame | Inject | Settle | Log | Record | Led | Probe

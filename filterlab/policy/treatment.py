@@ -12,7 +12,7 @@ from typing import Literal
 
 from filterlab.inspection.packet import Packet
 from filterlab.policy.case import Case, block
-from filterlab.policy.effects import Effect, Inject
+from filterlab.policy.effects import Effect, Inject, Led
 from filterlab.policy.forge import readdress
 
 Counts = Literal["to_server", "to_client", "both"]
@@ -87,13 +87,15 @@ class Detour:
 
     def meet(self, case: Case, now: float) -> list[Effect]:
         """Give the packet its other address."""
+        led: list[Effect] = []
         if case.from_client:
             frame = readdress(case.packet, target=self.other)
+            led.append(Led(case.flow.key, *self.other))
         elif (case.packet.src, case.packet.src_port) == self.other:
             frame = readdress(case.packet, source=self.server)
         else:
             return case.forward()  # the server itself speaks
-        return [*case.drop(), Inject(frame, case.towards(to_sender=False))]
+        return [*led, *case.drop(), Inject(frame, case.towards(to_sender=False))]
 
 
 class Shaper:

@@ -22,7 +22,8 @@ class Passed:
     """A connection that is over, as its exchange saw it; `up` is what the inside sent.
 
     Times are seconds since 1970 on the scenario's clock; `finding` holds what
-    recognisers found, by the keys of policies.
+    recognisers found, by the keys of policies. `led_to` is who answered in the place of
+    the outside, where an exchange had led the connection there.
     """
 
     protocol: str
@@ -35,6 +36,8 @@ class Passed:
     bytes_up: int
     bytes_down: int
     finding: Mapping[str, str]
+    led_to: str | None = None
+    led_to_port: int = 0
 
 
 @dataclass(slots=True)
@@ -138,7 +141,11 @@ class Keeper:
 
 
 def _ends(one: Passed) -> tuple[str, str, int, str, int]:
-    return one.protocol, one.inside, one.inside_port, one.outside, one.outside_port
+    """The ends that a router behind the exchange sees."""
+    outside = one.outside, one.outside_port
+    if one.led_to is not None:
+        outside = one.led_to, one.led_to_port
+    return one.protocol, one.inside, one.inside_port, *outside
 
 
 def _joined(stays: list[_Stay], silence_ms: int) -> list[_Stay]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import pytest
 from scapy.layers.inet import IP, TCP, UDP
 from scapy.layers.inet6 import IPv6
 from scapy.layers.l2 import Ether
@@ -12,7 +13,7 @@ from scapy.packet import Raw
 from filterlab.inspection.flow import FlowKey
 from filterlab.openflow.ledger import ETHERNET_BYTES, Ledger
 from filterlab.openflow.tables import Value, flow_match
-from filterlab.policy.effects import Record, Side
+from filterlab.policy.effects import Led, Record, Side
 from filterlab.records.keeping import Passed
 
 CLIENT, SERVER = "100.64.0.2", "198.18.0.5"
@@ -138,6 +139,64 @@ def test_what_was_found_stands_in_the_row() -> None:
     book.found(Record(FLOW, Side.INSIDE, {"tls.sni": "news.example"}))
     book.close()
     assert dict(told[0].finding) == {"tls.sni": "news.example"}
+
+
+OTHER = "198.18.0.9"
+LED = Led(FLOW, bytes([198, 18, 0, 9]), 8080)
+ANSWERS = FlowKey(6, bytes([100, 64, 0, 2]), 40000, bytes([198, 18, 0, 9]), 8080)
+
+
+def answer(size: int) -> bytes:
+    """What the other server says, as it comes to the exchange."""
+    ports = TCP(sport=8080, dport=40000, flags="A")
+    return bytes(ETHER / IP(src=OTHER, dst=CLIENT) / ports / Raw(bytes(size)))
+
+
+def all_removed(book: Ledger) -> None:
+    removed(book, UP, 1000, 10, 300.0)
+    removed(book, flow_match(ANSWERS, "4-tuple", False), 1500, 3, 310.0)
+    removed(book, DOWN, 0, 0, 310.0)
+    removed(book, flow_match(ANSWERS, "4-tuple", True), 0, 0, 310.0)
+
+
+@pytest.mark.parametrize("side", list(Side))
+def test_a_connection_that_is_led_elsewhere_is_one(side: Side) -> None:
+    book, told = ledger()
+    book.first(frame(True, 100), Side.INSIDE, 1.0)
+    book.led(LED)
+    book.first(answer(60), side, 1.1)
+    book.led(LED)
+    assert book.awaits == 4
+    all_removed(book)
+    assert book.awaits == 0
+    [row] = told
+    assert (row.outside, row.outside_port) == (SERVER, 443)
+    assert (row.led_to, row.led_to_port) == (OTHER, 8080)
+    assert (row.bytes_up, row.bytes_down) == (10_140, 4_600)
+    assert (row.start, row.end) == (1.0, 310.0)
+
+
+@pytest.mark.parametrize("side", list(Side))
+def test_it_is_one_also_if_the_other_server_speaks_first(side: Side) -> None:
+    book, told = ledger()
+    book.first(answer(60), side, 1.0)
+    book.first(frame(True, 100), Side.INSIDE, 1.1)
+    book.led(LED)
+    assert book.awaits == 4
+    all_removed(book)
+    [row] = told
+    assert (row.outside, row.bytes_up, row.bytes_down) == (SERVER, 10_140, 4_600)
+    book.first(frame(True), Side.INSIDE, 400.0)
+    book.close()
+    assert told[1].led_to is None
+
+
+def test_an_end_that_speaks_to_itself_is_a_connection() -> None:
+    book, told = ledger()
+    alone = ETHER / IP(src=CLIENT, dst=CLIENT) / UDP(sport=9, dport=9)
+    book.first(bytes(alone), Side.INSIDE, 1.0)
+    book.close()
+    assert len(told) == 1 and book.awaits == 0
 
 
 def test_the_boxes_own_probers_are_no_subscribers() -> None:

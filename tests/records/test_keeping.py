@@ -94,6 +94,28 @@ def test_what_the_log_does_not_hold_is_not_invented() -> None:
     assert flow.external_ip is None and flow.external_port is None
 
 
+def test_a_connection_led_elsewhere_was_translated_on_its_way_there() -> None:
+    log = Translations()
+    log.line(LOG.format(port=40123))
+    led = passed(outside="203.0.113.7", led_to="198.18.1.2", led_to_port=443)
+    [flow, _] = kept(led, translations=log)
+    assert isinstance(flow, Flow)
+    assert (flow.site_ip, flow.external_port) == ("203.0.113.7", 40123)
+
+
+def test_a_hundred_thousand_sessions_have_the_right_totals() -> None:
+    # One that overlaps the one before, and one after a long silence, by turns; the
+    # clock jumps back with every hundredth.
+    starts = [600 * (n // 2) + 3 * (n % 2) for n in range(200_000)]
+    moved = [start - (10**6 if n % 100 == 99 else 0) for n, start in enumerate(starts)]
+    rows = kept(*(passed(start, start + 5) for start in moved))
+    sessions = [row for row in rows if isinstance(row, Session)]
+    assert sum(one.bytes_up for one in sessions) == 100 * 200_000
+    assert sum(one.bytes_down for one in sessions) == 1000 * 200_000
+    assert len(sessions) >= 100_000
+    assert all(one.end_ms >= one.start_ms for one in sessions)
+
+
 def test_a_stranger_has_no_line() -> None:
     flow, session = kept(passed(inside="100.64.9.9"))
     assert flow.line is None and session.line is None
