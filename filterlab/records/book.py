@@ -23,9 +23,10 @@ from sqlalchemy import (
     inspect,
     make_url,
     select,
+    text,
 )
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from filterlab.records.entries import Flow, Session, Subscriber
 from filterlab.records.tables import (
@@ -55,7 +56,10 @@ class Book:
         Raises NotWrittenError if it cannot be opened.
         """
         self.place = place
-        self._engine = _engine(place, create)
+        try:
+            self._engine = _engine(place, create)
+        except (ArgumentError, ImportError) as error:  # no such kind, or no driver
+            raise NotWrittenError(str(error)) from None
         self._ids: dict[str, int] = {}
         try:
             if create and not inspect(self._engine).has_table("flow"):
@@ -124,7 +128,8 @@ class Book:
 
     def _tidy(self) -> None:
         """Give free pages back; the log of changes must not keep what is gone."""
-        if self._engine.dialect.name != "sqlite":
+        if self._engine.dialect.name == "postgresql":
+            self._rewrite()
             return
         script = "PRAGMA incremental_vacuum; PRAGMA wal_checkpoint(TRUNCATE)"
         with self._engine.connect() as connection:
@@ -135,6 +140,17 @@ class Book:
                 driver.executescript(script)
             except driver.OperationalError as error:
                 raise NotWrittenError(str(error)) from None
+
+    def _rewrite(self) -> None:
+        """Have PostgreSQL write its tables anew: a plain vacuum leaves bytes behind.
+
+        Its own log of changes goes on for a while, as `wal_keep_size` and the
+        checkpoints have it.
+        """
+        with self._engine.connect() as connection:
+            freely = connection.execution_options(isolation_level="AUTOCOMMIT")
+            for table in (FLOW, SESSION):
+                freely.execute(text(f"VACUUM FULL {table.name}"))
 
     def note_request(
         self, asked_ms: int, authority: str, question: str, rows: int

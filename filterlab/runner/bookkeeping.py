@@ -90,12 +90,15 @@ class NatLog:
 class Bookkeeping:
     """The records of one run."""
 
-    def __init__(self, plan: Plan, network: Network, folder: Path) -> None:
+    def __init__(
+        self, plan: Plan, network: Network, folder: Path, place: str | None = None
+    ) -> None:
+        """`place` is a file or a database's URL, if not in the folder."""
         self._terms = terms_of(plan)
         self._translations = Translations(keeps_ports=self._terms.ports)
         translating = [network.node(name) for name in translators(plan)]
         self._logs: list[NatLog] = []
-        self._writer = Writer(folder / FILE_NAME, folder / UNWRITTEN)
+        self._writer = Writer(place or folder / FILE_NAME, folder / UNWRITTEN)
         self._lines = lines_of(plan)
         self._keeper = Keeper(
             self._lines,

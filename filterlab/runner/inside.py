@@ -59,7 +59,7 @@ class Evening:
         self._narrator = narrator
         self._folder = Path(order["folder"])
         self._seed = plan.scenario.seed if order["seed"] is None else order["seed"]
-        self._stage = Stage(plan, self._folder, self._seed)
+        self._stage = Stage(plan, self._folder, self._seed, order.get("records"))
         self._performance = Performance(plan, self._stage, narrator)
         self._faults: list[str] = []
         self._seconds: dict[str, float] = {}
@@ -195,6 +195,8 @@ class Evening:
         found = ["report.html", "result.json", "decisions.jsonl", "junit.xml", "logs"]
         kept = (FILE_NAME, UNWRITTEN, VISITS, FOUND)
         found += [name for name in kept if (self._folder / name).exists()]
+        if self._stage.bookkeeping is not None and self._stage.records is not None:
+            found.append(f"records in {self._stage.records}")
         if files := self._captures():
             captured = self._stage.captured
             dropped = captured.dropped if captured is not None else 0

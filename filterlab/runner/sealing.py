@@ -10,6 +10,7 @@ import errno
 import json
 import os
 import re
+import signal
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,6 +18,8 @@ from typing import Any
 
 from filterlab.lab.obstacle import Obstacle
 from filterlab.lab.seal import run_sealed
+from filterlab.records.book import NotWrittenError
+from filterlab.records.place import reachable
 from filterlab.report.skipped import Skipped
 from filterlab.runner.plan import make_plan
 from filterlab.runner.visiting import COMMAND_FILE, check_visit
@@ -24,6 +27,10 @@ from filterlab.scenario.problem import BadInput
 from filterlab.tools.bring import loaded
 
 BAD_INPUT, COULD_NOT_TELL = 2, 3
+_TOLD = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+_ENDED_BY_US = tuple(128 + number for number in _TOLD)
+# Out of memory, a bug of an interpreter, an unkind hand.
+_ENDED_BY_NOBODY = frozenset(signal.Signals) - frozenset(_TOLD)
 
 
 def run(
@@ -32,12 +39,20 @@ def run(
     seed: int | None,
     as_json: bool,
     tools: Sequence[Mapping[str, Any]] = (),
+    records: str | None = None,
 ) -> int:
     """Play one scenario in a seal of its own; the exit status says what came of it.
 
-    `tools` are what `filterlab.tools.bring.brought` told of.
+    `tools` are what `filterlab.tools.bring.brought` told of; `records` is a file or a
+    database's URL for the operator's records, without which they go into the folder.
     """
-    order = {"seed": seed, "json": as_json, "tools": list(tools)}
+    order: dict[str, Any] = {"seed": seed, "json": as_json, "tools": list(tools)}
+    if records is not None:
+        try:
+            order["records"] = reachable(records)
+        except NotWrittenError as error:
+            print(f"filterlab: error: {records}: {error}", file=sys.stderr)
+            return BAD_INPUT
     return _sealed("play", path, out, order)
 
 
@@ -84,8 +99,16 @@ def _sealed(verb: str, path: Path, out: Path | None, order: dict[str, Any]) -> i
         return COULD_NOT_TELL
     if begun.exists():
         return status
-    # Anything but our own statuses is a death: by a signal, or of the interpreter.
-    return status if status in (0, 1, 2, 3) or status > 128 else COULD_NOT_TELL
+    if status - 128 in _ENDED_BY_NOBODY:
+        name = signal.Signals(status - 128).name
+        print(
+            f"filterlab: error: could not tell: the lab was ended by {name};"
+            f" what it wrote before is in {folder}/",
+            file=sys.stderr,
+        )
+    # Anything but our own statuses is a death: by a signal, or of the interpreter. 128
+    # and more say that we have ended it, as we were told.
+    return status if status in (0, 1, 2, 3, *_ENDED_BY_US) else COULD_NOT_TELL
 
 
 def _nothing_left(path: Path, skipped: Sequence[Skipped]) -> int:

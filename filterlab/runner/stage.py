@@ -51,8 +51,12 @@ LAB_FAILURES = (ControllerFault, NotReady, RecorderError, RuntimeError, TimeoutE
 class Stage:
     """A scenario's world, standing."""
 
-    def __init__(self, plan: Plan, folder: Path, seed: int) -> None:
+    def __init__(
+        self, plan: Plan, folder: Path, seed: int, records: str | None = None
+    ) -> None:
+        """`records` is where the operator's records go, if not into the folder."""
         self.plan = plan
+        self.records = records
         self.folder = folder
         self.seed = seed
         self.decisions = folder / "decisions.jsonl"
@@ -143,7 +147,9 @@ class Stage:
     def _start_bookkeeping(self) -> None:
         if keeps_records(self.plan) and self.plan.scenario.controller is None:
             assert self.controller is not None
-            self.bookkeeping = Bookkeeping(self.plan, self.network, self.folder)
+            self.bookkeeping = Bookkeeping(
+                self.plan, self.network, self.folder, self.records
+            )
             self.controller.passed = self.bookkeeping.take
 
     def _close_records(self) -> None:

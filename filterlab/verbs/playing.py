@@ -46,6 +46,14 @@ def run(
     ] = None,
     as_json: AsJson = False,
     seed: Annotated[int | None, typer.Option(help="Instead of the file's.")] = None,
+    records_in: Annotated[
+        str | None,
+        typer.Option(
+            "--records",
+            help="Where the operator's records go instead: a SQLite file, or a"
+            " PostgreSQL database by its URL.",
+        ),
+    ] = None,
     install_tools: InstallTools = False,
     tool: ToolFiles = None,
     tool_server: ToolServer = None,
@@ -65,7 +73,8 @@ def run(
     paths = [find(name) for name in scenario or [_DEFAULT_SCENARIO]]
     for number, path in enumerate(paths):
         folder = out / str(number) if out is not None and len(paths) > 1 else out
-        statuses.append(sealing.run(path, folder, seed, as_json, tools))
+        status = sealing.run(path, folder, seed, as_json, tools, records_in)
+        statuses.append(status)
     raise typer.Exit(max(statuses))
 
 

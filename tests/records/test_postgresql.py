@@ -2,55 +2,26 @@
 
 from __future__ import annotations
 
-import os
-import pwd
-import subprocess
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import create_engine, text
 
 from filterlab.records import questions
 from filterlab.records.book import DAY_MS, Book, NotWrittenError
 from filterlab.records.entries import Flow, Session, Subscriber
+from tests.records.postgresql import PROGRAMS, serving
 
-pytest.importorskip("psycopg")
-BIN = sorted(Path("/usr/lib/postgresql").glob("*/bin"))
-needs_server = pytest.mark.skipif(not BIN, reason="postgresql is not installed")
-
-
-def _as_server(folder: Path, *argv: str) -> None:
-    """PostgreSQL refuses to be root: its package brings a user of its own."""
-    command = [str(BIN[-1] / argv[0]), *argv[1:]]
-    if os.geteuid() == 0:
-        command = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups"]
-        command += ["--", str(BIN[-1] / argv[0]), *argv[1:]]
-    subprocess.run(command, check=True, cwd=folder, stdout=subprocess.DEVNULL)
+needs_server = pytest.mark.skipif(
+    PROGRAMS is None, reason="postgresql or psycopg is not installed"
+)
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[str]:
-    # Not below pytest's own folder, which is closed to PostgreSQL's user.
-    with tempfile.TemporaryDirectory(prefix="filterlab-postgresql-") as name:
-        yield from _serving(Path(name))
-
-
-def _serving(folder: Path) -> Iterator[str]:
-    if os.geteuid() == 0:
-        owner = pwd.getpwnam("postgres")
-        os.chown(folder, owner.pw_uid, owner.pw_gid)
-    data = folder / "data"
-    _as_server(folder, "initdb", "-D", str(data), "-A", "trust", "-N", "-U", "lab")
-    options = f"-c listen_addresses= -c unix_socket_directories={folder} -c fsync=off"
-    log = str(folder / "log")
-    start = ["pg_ctl", "-D", str(data), "-w", "-l", log, "-o", options]
-    _as_server(folder, *start, "start")
-    try:
-        yield f"postgresql+psycopg://lab@/postgres?host={folder}"
-    finally:
-        _as_server(folder, "pg_ctl", "-D", str(data), "-w", "-m", "immediate", "stop")
+    with serving() as url:
+        yield url
 
 
 @needs_server
@@ -81,3 +52,27 @@ def test_what_a_book_does_it_does_in_postgresql(server: str) -> None:
 def test_a_server_that_is_not_there_is_said(tmp_path: Path) -> None:
     with pytest.raises(NotWrittenError):
         Book(f"postgresql+psycopg://lab@/postgres?host={tmp_path}")
+
+
+@needs_server
+def test_what_is_too_old_is_gone_from_the_tables_files(server: str) -> None:
+    old = Flow("alice", 1, 2, "tcp", "100.64.0.2", 1, None, None,
+               "long-ago.example", "198.18.0.5", 443, 3, 4)  # fmt: skip
+
+    engine = create_engine(server, isolation_level="AUTOCOMMIT")
+
+    def on_disk() -> bytes:
+        with engine.connect() as connection:
+            connection.execute(text("CHECKPOINT"))
+            where = text("SELECT pg_relation_filepath('flow')")
+            path = connection.execute(where).scalar_one()
+        folder = Path(server.rpartition("host=")[2]) / "data"
+        return (folder / path).read_bytes()
+
+    with Book(server) as book:
+        book.append([old] * 50, [], [Subscriber("alice")])
+    with Book(server) as book:
+        assert b"long-ago.example" in on_disk()
+        assert book.forget(366 * DAY_MS, 365) == 50
+        assert b"long-ago.example" not in on_disk()
+    engine.dispose()

@@ -16,7 +16,7 @@ FIRST_STEPS = ROOT / "scenarios" / "first-steps.yaml"
 
 @pytest.mark.parametrize(
     ("inner", "outer"),
-    [(0, 0), (1, 1), (2, 2), (3, 3), (70, 3), (5, 3), (130, 130), (137, 137)],
+    [(0, 0), (1, 1), (2, 2), (3, 3), (70, 3), (5, 3), (130, 130), (143, 143), (137, 3)],
 )
 def test_only_our_own_statuses_mean_something(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, inner: int, outer: int
