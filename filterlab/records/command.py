@@ -10,7 +10,6 @@ import json
 import sys
 import time
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,23 +20,30 @@ from sqlalchemy import func, select
 
 from filterlab.records import questions
 from filterlab.records.book import Book, NotWrittenError
+from filterlab.records.moments import shown, span
 from filterlab.records.questions import Answer
 from filterlab.records.tables import FLOW, REQUEST, RETENTION, SESSION, SUBSCRIBER
 
 FILE_NAME = "records.sqlite"
 _BAD_INPUT = 2
-# What a row of an answer shows, and under which heading.
-_COLUMNS: dict[str, Callable[[dict[str, Any]], str]] = {
-    "subscriber": lambda row: row["name"] or row["line"] or "unknown",
-    "contract": lambda row: row["contract"] or "",
-    "from": lambda row: _time(row["start_ms"]),
-    "to": lambda row: _time(row["end_ms"]),
-    "internal": lambda row: _end(row["internal_ip"], row["internal_port"]),
-    "external": lambda row: _end(row["external_ip"], row["external_port"]),
-    "site": lambda row: _site(row),
-    "up": lambda row: f"{row['bytes_up']:,}",
-    "down": lambda row: f"{row['bytes_down']:,}",
-    "known as": lambda row: row["protocol"] or "",
+# A line's length where nobody sees a terminal's end.
+_WIDE = 120
+# What a row of an answer shows, in two lines, and under which heading.
+_COLUMNS: dict[str, Callable[[dict[str, Any]], tuple[str, str]]] = {
+    "who": lambda row: (
+        row["name"] or row["line"] or "unknown",
+        row["contract"] or "no contract",
+    ),
+    "when": lambda row: (
+        shown(row["start_ms"], "seconds"),
+        "to " + shown(row["end_ms"], "seconds")[11:],
+    ),
+    "inside, outside": lambda row: (
+        _end(row["internal_ip"], row["internal_port"]),
+        _end(row["external_ip"], row["external_port"]),
+    ),
+    "site": lambda row: (_site(row), _end(row["site_ip"], row["site_port"])),
+    "up, down": lambda row: (f"{row['bytes_up']:,}", f"{row['bytes_down']:,}"),
 }
 
 
@@ -57,7 +63,8 @@ def records(
         int | None, typer.Option(min=0, max=65535, help="... and this port?")
     ] = None,
     at: Annotated[
-        str | None, typer.Option(help="When: 2016-03-01T10:00:00, UTC.")
+        str | None,
+        typer.Option(help="When: 2016-03-01T10:00:00, UTC; all of that second."),
     ] = None,
     subscriber: Annotated[
         str | None, typer.Option(help="What did this subscriber visit?")
@@ -66,6 +73,9 @@ def records(
     vpn: Annotated[bool, typer.Option("--vpn", help="Who used a VPN?")] = False,
     since: Annotated[str | None, typer.Option(help="Not before this time.")] = None,
     until: Annotated[str | None, typer.Option(help="Not after this time.")] = None,
+    requests: Annotated[
+        bool, typer.Option("--requests", help="Who has asked what, and been told?")
+    ] = False,
     authority: Annotated[
         str, typer.Option(help="Who asks; it is written down.")
     ] = "an authority",
@@ -75,6 +85,9 @@ def records(
     try:
         ask = _question(address, port, at, subscriber, site, vpn, since, until)
         with Book(_database(place), create=False) as book:
+            if requests:
+                _print_requests(book, as_json)
+                return
             if ask is None:
                 _print_summary(_summary(book), as_json)
                 return
@@ -115,11 +128,11 @@ def _question(
         raise _AskError("one of --address, --subscriber, --site, --vpn at a time")
     if (address is None) != (at is None) or (port is not None and address is None):
         raise _AskError("--address and --at belong together, and --port to them")
-    first, last = _ms(since), _ms(until)
-    if address is not None:
-        moment = _ms(at)
-        assert moment is not None
-        return lambda book: questions.who_had(book, address, port, moment)
+    first = None if since is None else _span(since)[0]
+    last = None if until is None else _span(until)[1]
+    if address is not None and at is not None:
+        moment = _span(at)
+        return lambda book: questions.who_had(book, address, port, *moment)
     if subscriber is not None:
         return lambda book: questions.visited(book, subscriber, first, last)
     if site is not None:
@@ -129,23 +142,13 @@ def _question(
     return None
 
 
-def _ms(text: str | None) -> int | None:
-    if text is None:
-        return None
+def _span(text: str) -> tuple[int, int]:
     try:
-        moment = datetime.fromisoformat(text)
+        return span(text)
     except ValueError:
         raise _AskError(
             f"{text!r} is no time; expected one such as 2016-03-01T10:00:00"
         ) from None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return round(moment.timestamp() * 1000)
-
-
-def _time(ms: int) -> str:
-    moment = datetime.fromtimestamp(ms / 1000, UTC)
-    return moment.isoformat(sep=" ", timespec="milliseconds").removesuffix("+00:00")
 
 
 def _end(address: str | None, port: int | None) -> str:
@@ -156,13 +159,11 @@ def _end(address: str | None, port: int | None) -> str:
 
 
 def _site(row: dict[str, Any]) -> str:
-    name = row["site_name"]
-    where = _end(row["site_ip"], row["site_port"])
-    if name is None:
-        return where
-    return (
-        f"{name} (a cover), {where}" if row["hidden"] == "ech" else f"{name}, {where}"
-    )
+    """The site's name as far as it is known, and what was spoken there."""
+    name = row["site_name"] or "no name"
+    if row["hidden"] == "ech":
+        name += " (a cover)"
+    return f"{name}, {row['protocol']}" if row["protocol"] else name
 
 
 def _summary(book: Book) -> dict[str, Any]:
@@ -178,13 +179,13 @@ def _summary(book: Book) -> dict[str, Any]:
         "subscribers": count(SUBSCRIBER),
         "sessions": count(SESSION),
         "connections": count(FLOW),
-        "from": None if first is None else _time(first),
-        "to": None if last is None else _time(last),
+        "from": None if first is None else shown(first),
+        "to": None if last is None else shown(last),
         "bytes_up": up or 0,
         "bytes_down": down or 0,
         "requests": count(REQUEST),
         "forgotten": int(forgotten or 0),
-        "forgotten_before": None if limit is None else _time(limit),
+        "forgotten_before": None if limit is None else shown(limit),
     }
 
 
@@ -193,8 +194,22 @@ def _print_summary(summary: dict[str, Any], as_json: bool) -> None:
         print(json.dumps(summary))
         return
     for name, value in summary.items():
-        shown = f"{value:,}" if isinstance(value, int) else value or "never"
-        print(f"{name.replace('_', ' '):16} {shown}")
+        if value is not None:
+            told = f"{value:,}" if isinstance(value, int) else value
+            print(f"{name.replace('_', ' '):16} {told}")
+
+
+def _print_requests(book: Book, as_json: bool) -> None:
+    columns = (REQUEST.c.asked_ms, REQUEST.c.authority, REQUEST.c.question)
+    asked = book.ask(select(*columns, REQUEST.c.rows).order_by(REQUEST.c.id))
+    if as_json:
+        print(json.dumps([dict(row._mapping) for row in asked], ensure_ascii=False))
+        return
+    for row in asked:
+        when = shown(row.asked_ms, "seconds")
+        print(f"{when}  {row.authority}: {row.question} ({_connections(row.rows)})")
+    if not asked:
+        print("nobody has asked anything")
 
 
 def _print_answer(answer: Answer, as_json: bool) -> None:
@@ -204,13 +219,19 @@ def _print_answer(answer: Answer, as_json: bool) -> None:
         return
     table = Table(box=None, pad_edge=False)
     for heading in _COLUMNS:
-        table.add_column(heading, overflow="fold")
+        right = heading == "up, down"
+        table.add_column(heading, overflow="fold", justify="right" if right else "left")
     for row in answer.rows:
-        table.add_row(*(show(row) for show in _COLUMNS.values()))
+        table.add_row(*("\n".join(show(row)) for show in _COLUMNS.values()))
     console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = max(console.width, _WIDE)
     if answer.rows:
         console.print(table)
-    rows = len(answer.rows)
-    console.print(f"{rows} connection{'' if rows == 1 else 's'}")
+    console.print(_connections(len(answer.rows)))
     for unknown in answer.unknown:
         console.print(f"not known: {unknown}")
+
+
+def _connections(count: int) -> str:
+    return "1 connection" if count == 1 else f"{count:,} connections"

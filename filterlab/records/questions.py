@@ -14,7 +14,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, distinct, func, or_, select
 
 from filterlab.records.book import Book
-from filterlab.records.tables import FLOW, SUBSCRIBER
+from filterlab.records.moments import shown
+from filterlab.records.tables import FLOW, RETENTION, SUBSCRIBER
 
 # What recognisers call programs whose purpose is to carry other traffic.
 TUNNELS = frozenset(
@@ -37,6 +38,7 @@ TUNNELS = frozenset(
         "wireguard",
     }
 )
+_NAMED = 5  # subscribers, where the one that was asked for is not known
 _SHOWN = (
     SUBSCRIBER.c.line,
     SUBSCRIBER.c.name,
@@ -67,13 +69,16 @@ class Answer:
     unknown: tuple[str, ...] = ()
 
 
-def who_had(book: Book, address: str, port: int | None, at_ms: int) -> Answer:
-    """Who had an external address and port at a time.
+def who_had(
+    book: Book, address: str, port: int | None, at_ms: int, to_ms: int | None = None
+) -> Answer:
+    """Who had an external address and port at a time, or at some time until `to_ms`.
 
     Without a port, or where the translation of addresses kept none, all who shared
     the address are named, and that it is not known which of them it was.
     """
-    then = [FLOW.c.external_ip == address, _during(at_ms)]
+    last_ms = at_ms if to_ms is None else to_ms
+    then = [FLOW.c.external_ip == address, _during(at_ms, last_ms)]
     exact = [] if port is None else [FLOW.c.external_port == port]
     rows = _rows(book, _shown().where(*then, *exact))
     unknown = []
@@ -88,8 +93,10 @@ def who_had(book: Book, address: str, port: int | None, at_ms: int) -> Answer:
             " cannot be told" + ("" if port is not None else " without the port")
         )
     unknown += _nobody(rows)
+    if not rows:
+        unknown += _out_of_reach(book, at_ms, last_ms)
     what = address if port is None else f"{address} port {port}"
-    return Answer(f"who had {what} at {at_ms}", tuple(rows), tuple(unknown))
+    return Answer(f"who had {what} at {shown(at_ms)}", tuple(rows), tuple(unknown))
 
 
 def visited(
@@ -102,7 +109,10 @@ def visited(
         SUBSCRIBER.c.contract == line,
     )
     rows = _rows(book, _shown().where(whose, *_between(from_ms, to_ms)))
-    return Answer(f"what {line} visited", tuple(rows), tuple(_hidden(rows)))
+    unknown = _hidden(rows)
+    if not rows:
+        unknown += _no_such(book, whose, line)
+    return Answer(f"what {line} visited", tuple(rows), tuple(unknown))
 
 
 def visitors(
@@ -126,6 +136,12 @@ def visitors(
     if nameless and site not in where:
         unknown.append(
             f"{_counted(nameless)} spoke with the same address without showing a name"
+        )
+    covered = FLOW.c.hidden == "ech"
+    if behind := _lines(book, covered, ~names, *_between(from_ms, to_ms)):
+        unknown.append(
+            f"{_counted(behind)} showed a cover name alone (ECH); which site that was"
+            " cannot be told"
         )
     if tunnelled := _lines(book, _is_tunnel(), *_between(from_ms, to_ms)):
         unknown.append(
@@ -161,8 +177,8 @@ def _shown() -> Select[Any]:
     return select(*_SHOWN).select_from(joined).order_by(FLOW.c.start_ms, FLOW.c.id)
 
 
-def _during(at_ms: int) -> ColumnElement[bool]:
-    return (FLOW.c.start_ms <= at_ms) & (FLOW.c.end_ms >= at_ms)
+def _during(at_ms: int, to_ms: int) -> ColumnElement[bool]:
+    return (FLOW.c.start_ms <= to_ms) & (FLOW.c.end_ms >= at_ms)
 
 
 def _between(from_ms: int | None, to_ms: int | None) -> list[ColumnElement[bool]]:
@@ -208,6 +224,30 @@ def _hidden(rows: Iterable[dict[str, Any]]) -> list[str]:
         "no name": "showed no name: only the address is known",
     }
     return [f"{_flows(count)} {texts[kind]}" for kind, count in sorted(why.items())]
+
+
+def _no_such(book: Book, whose: ColumnElement[bool], line: str) -> list[str]:
+    if book.ask(select(SUBSCRIBER.c.id).where(whose)):
+        return []
+    known = [row[0] for row in book.ask(select(SUBSCRIBER.c.line))]
+    few = ", ".join(sorted(known)[:_NAMED])
+    more = f" and {len(known) - _NAMED} more" if len(known) > _NAMED else ""
+    there = f"; known are {few}{more}" if known else ""
+    return [f"no subscriber is called {line}{there}"]
+
+
+def _out_of_reach(book: Book, at_ms: int, to_ms: int) -> list[str]:
+    """Why nobody is found at a time: the records do not reach there, or nobody was."""
+    [(limit,)] = book.ask(select(func.max(RETENTION.c.limit_ms)))
+    if limit is not None and at_ms < limit:
+        return [f"what ended before {shown(limit)} has been deleted for its age"]
+    sums = select(func.min(FLOW.c.start_ms), func.max(FLOW.c.end_ms))
+    [(first, last)] = book.ask(sums)
+    if first is None:
+        return ["no connection is recorded at all"]
+    if to_ms < first or at_ms > last:
+        return [f"the records reach from {shown(first)} to {shown(last)}"]
+    return []
 
 
 def _nobody(rows: Iterable[dict[str, Any]]) -> list[str]:

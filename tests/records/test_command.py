@@ -65,6 +65,16 @@ def test_without_a_question_it_says_what_there_is(folder: Path) -> None:
     assert "connections      1" in said and "requests         0" in said
 
 
+def test_the_requests_are_shown_in_words(folder: Path) -> None:
+    assert ask(folder, "--requests") == (0, "nobody has asked anything\n")
+    ask(folder, *WHO, "--authority", "an investigator")
+    _, said = ask(folder, "--requests")
+    asked = "who had 203.0.113.9 port 5001 at 2016-03-01 10:00:01.000"
+    assert f"an investigator: {asked} (1 connection)" in said
+    _, told = ask(folder, "--requests", "--json")
+    assert [one["rows"] for one in json.loads(told)] == [1]
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_a_question_that_cannot_be_written_down_is_not_answered(folder: Path) -> None:
     (folder / "records.sqlite").chmod(0o444)
@@ -89,6 +99,20 @@ def test_a_faulty_question_is_refused(
     status, output = ask(folder, *options)
     assert status == 2
     assert said in output
+
+
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [
+        ("nosuch://base", "nosuch"),
+        ("postgresql+nosuch://base", "nosuch"),
+        ("://", "Could not parse"),
+    ],
+)
+def test_a_place_that_is_none_is_told(place: str, said: str) -> None:
+    done = CliRunner().invoke(app, ["records", place])
+    assert done.exit_code == 2
+    assert said in done.output
 
 
 def test_a_folder_without_records_is_named(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from filterlab.records import questions
-from filterlab.records.book import Book
+from filterlab.records.book import DAY_MS, Book
 from filterlab.records.entries import Flow, Subscriber
 
 POOL = "203.0.113.9"
@@ -142,6 +142,40 @@ def test_a_flow_of_nobody_is_told_as_such(book: Book) -> None:
     answer = questions.who_had(book, POOL, 5001, 150)
     assert lines(answer) == [None]
     assert "1 connection belongs" in answer.unknown[0]
+
+
+def test_a_cover_name_may_stand_for_any_site(book: Book) -> None:
+    book.append(
+        [flow("boris", 1, 2, 1, site_name="cover.example", site_ip="::7", hidden="ech")]
+    )
+    answer = questions.visitors(book, "news.example")
+    assert answer.rows == ()
+    assert "1 subscriber showed a cover name alone (ECH)" in answer.unknown[0]
+
+
+def test_who_asks_for_a_whole_second_gets_all_of_it(book: Book) -> None:
+    book.append([flow("alice", 1100, 1200, 1), flow("boris", 1900, 2500, 2)])
+    assert lines(questions.who_had(book, POOL, None, 1000, 1999)) == ["alice", "boris"]
+    assert questions.who_had(book, POOL, None, 1000).rows == ()
+
+
+def test_a_subscriber_that_nobody_knows_is_said(book: Book) -> None:
+    [why] = questions.visited(book, "carol").unknown
+    assert why == "no subscriber is called carol; known are alice, boris"
+    assert questions.visited(book, "boris").unknown == ()
+
+
+def test_a_time_that_the_records_do_not_reach_is_said(book: Book) -> None:
+    [why] = questions.who_had(book, POOL, 1, 5).unknown
+    assert why == "no connection is recorded at all"
+    old, young = flow("alice", 10, 20, 1), flow("alice", 2 * DAY_MS, 3 * DAY_MS, 1)
+    book.append([old, young])
+    [why] = questions.who_had(book, POOL, 1, 4 * DAY_MS).unknown
+    assert "reach from 1970-01-01 00:00:00.010 to 1970-01-04" in why
+    assert questions.who_had(book, POOL, 2, DAY_MS).unknown == ()
+    book.forget(DAY_MS + 21, 1)
+    [why] = questions.who_had(book, POOL, 1, 15).unknown
+    assert "has been deleted for its age" in why
 
 
 def test_a_percent_sign_in_a_site_is_no_pattern(book: Book) -> None:
