@@ -28,7 +28,6 @@ def test_every_treatment_is_seen_by_client_and_wire(
     tried = {p["name"]: p for p in json.loads(done.stdout)["probes"] if in_treated(p)}
     late = tried["late"]
     # A handshake and a request are two round trips, held back both ways.
-    assert late["control"]["seconds"] < late["seconds"]
     assert late["seconds"] >= 4 * DELAY_SECONDS
     for name in ("shaped", "policed", "each", "together"):
         assert tried[name]["kbit_s"] < KBIT_S
