@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from filterlab.policy.rules import Allow
+from filterlab.policy.rules import Allow, Record, Rule
 from filterlab.runner.plan import Plan, make_plan
 from filterlab.scenario import content, source
 from filterlab.scenario.problem import BadInput
@@ -58,10 +58,16 @@ def _neutralised(plan: Plan, one: Deciding) -> dict[str, Any]:
     for rule, text in zip(rules, written["rules"], strict=True):
         if rule.name != one.rule:
             kept.append(text)
+        elif isinstance(rule.then, Record) and not _only_record(rules):
+            continue  # it decides nothing: to let pass would take from those behind it
         elif not isinstance(rule.then, Allow):
             later = {k: v for k, v in text.items() if k not in ("then", "residual")}
             kept.append({**later, "then": "allow"})
     return {**written, "rules": kept}
+
+
+def _only_record(rules: Sequence[Rule]) -> bool:
+    return all(isinstance(rule.then, Record) for rule in rules)
 
 
 def _shortened(plan: Plan, one: Deciding, alone: bool) -> dict[str, Any]:
@@ -88,6 +94,7 @@ def _shortened(plan: Plan, one: Deciding, alone: bool) -> dict[str, Any]:
         probes = _needed(probes, expected)
     kept = [phase.name for phase in phases]
     probes = {name: _until(kept, probe) for name, probe in probes.items()}
+    written.pop("detector", None)  # its tests are about the traffic of a whole run
     return {**written, "timeline": moments, "probes": probes, "expect": expected}
 
 
