@@ -21,10 +21,11 @@ from pathlib import Path
 from typing import Protocol
 
 from filterlab.lab.clock import NotInTime, wait_for
+from filterlab.lab.environment import environment
 from filterlab.lab.leftovers import end_marked, end_strangers
 from filterlab.lab.listeners import listening_ports
 from filterlab.lab.logs import LOG_LIMIT_BYTES, Log, LogWriter
-from filterlab.lab.programs import find_program, program_path
+from filterlab.lab.programs import find_program
 from filterlab.lab.readiness import (
     Exits,
     Readiness,
@@ -95,23 +96,6 @@ class Death:
     def __str__(self) -> str:
         said = "".join(f"\n    | {line}" for line in self.tail)
         return f"{self.name} on {self.node} {self.why}{said}"
-
-
-def environment(folder: Path, more: Mapping[str, str] | None = None) -> dict[str, str]:
-    """A clean environment in which a program's home is the given folder."""
-    home = str(folder)
-    return {
-        "PATH": program_path(),
-        "LANG": "C.UTF-8",
-        "TZ": "UTC",
-        "HOME": home,
-        "TMPDIR": home,
-        "XDG_CONFIG_HOME": home,
-        "XDG_DATA_HOME": home,
-        "XDG_CACHE_HOME": home,
-        "XDG_STATE_HOME": home,
-        **(more or {}),
-    }
 
 
 def inside(node: Node, folder: Path, argv: Sequence[str]) -> list[str]:
