@@ -44,6 +44,9 @@ def stories(
             " not run now is kept beside it, as JSON."
         ),
     ] = None,
+    run: Annotated[
+        bool, typer.Option(help="With --no-run, write the page of what is known.")
+    ] = True,
     out: Out = None,
 ) -> None:
     """Run the scenarios of all stories, and say in one table what came of them."""
@@ -58,7 +61,7 @@ def stories(
     today = datetime.now(UTC).date().isoformat()
     status = 0
     with _folder(out) as folder:
-        for name in names:
+        for name in names if run else ():
             played = play(content.scenarios()[name], folder / _plain(name))
             if not played.result:
                 print(f"{name}: could not tell: {played.broken}", file=sys.stderr)

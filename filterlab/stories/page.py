@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from filterlab.report.expectations import sentence
+from filterlab.report.expectations import expected, sentence
 from filterlab.scenario.problem import listed
 from filterlab.scenario.schema import Scenario
 from filterlab.scenario.storyfile import Story
@@ -25,7 +25,7 @@ takes the rules out that a scenario rests on, one at a time, and sees it fail.
 """
 _HEAD = ("story", "system", "scenario", "what was asserted", "outcome")
 _SECTION_HEAD = ("probe", "during", "asserted", "came to")
-_NOT_YET = "not run yet"
+_NOT_YET = "not run yet as it stands"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,11 @@ class Told:
 def markdown(stories: list[Told], outcomes: Mapping[str, Outcome]) -> str:
     """The whole page; stories in the order of their titles, then of their names."""
     ordered = sorted(stories, key=lambda told: (told.story.title, told.name))
+    outcomes = {
+        told.name: outcome
+        for told in stories
+        if (outcome := outcomes.get(told.name)) is not None and _of(told, outcome)
+    }
     rows = [
         (
             told.story.title,
@@ -62,6 +67,12 @@ def markdown(stories: list[Told], outcomes: Mapping[str, Outcome]) -> str:
         rows_of = _rows(told.scenario, outcomes.get(told.name))
         parts.append(_table(_SECTION_HEAD, rows_of))
     return "\n\n".join(parts) + "\n"
+
+
+def _of(told: Told, outcome: Outcome) -> bool:
+    """Whether an outcome is of the scenario as it stands now."""
+    ran = [one.text for one in outcome.expectations]
+    return ran == [text for text, _ in expected(told.scenario)]
 
 
 def asserted(scenario: Scenario) -> str:
