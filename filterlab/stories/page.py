@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from filterlab.report.detection import detector_expected
 from filterlab.report.expectations import expected, sentence
 from filterlab.scenario.problem import listed
 from filterlab.scenario.schema import Scenario
@@ -72,12 +73,13 @@ def markdown(stories: list[Told], outcomes: Mapping[str, Outcome]) -> str:
 def _of(told: Told, outcome: Outcome) -> bool:
     """Whether an outcome is of the scenario as it stands now."""
     ran = [one.text for one in outcome.expectations]
-    return ran == [text for text, _ in expected(told.scenario)]
+    now = [*expected(told.scenario), *detector_expected(told.scenario)]
+    return ran == [text for text, _ in now]
 
 
 def asserted(scenario: Scenario) -> str:
     """What a scenario asserts, in a line."""
-    checks = sum(len(scenario.phases_of(one)) for one in scenario.expect)
+    checks = len(expected(scenario)) + len(detector_expected(scenario))
     rules = dict.fromkeys(one.rule for one in scenario.expect if one.rule is not None)
     counted = (
         f"{_counted(checks, 'outcome')} of {_counted(len(scenario.probes), 'probe')}"
@@ -113,6 +115,11 @@ def _rows(scenario: Scenario, outcome: Outcome | None) -> list[tuple[str, ...]]:
         for words, phases in came.items():
             wish = f"{expectation.wish}{expectation.often}"
             rows.append((expectation.probe, listed(phases, "and"), wish, words))
+    # What detectors find is about no probe alone, and its text says when.
+    for text, _ in detector_expected(scenario):
+        one = found.get(text)
+        met = "met" if one is not None and one.met else _came(one)
+        rows.append(("", "", text, met))
     return rows
 
 
