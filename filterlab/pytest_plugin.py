@@ -26,6 +26,9 @@ import pytest
 # What tells a scenario from the policies and tools that lie beside it.
 _PROBES = re.compile(r"^probes:", re.MULTILINE)
 _TIMELINE = re.compile(r"^timeline:", re.MULTILINE)
+# What tells an exercise, in a folder of its own, whose files lie in folders of it.
+_EXERCISE = "exercise.yaml"
+_EXERCISE_DEPTH = 3
 # Far above the largest scenario; the loader has its own, stricter limit.
 _LOOK_AT_BYTES = 1_000_000
 
@@ -40,6 +43,9 @@ def pytest_collect_file(
 
 
 def _is_scenario(path: Path) -> bool:
+    # What an exercise gives is a task: what it expects is still to come.
+    if any((folder / _EXERCISE).exists() for folder in path.parents[:_EXERCISE_DEPTH]):
+        return False
     with path.open("rb") as file:
         text = file.read(_LOOK_AT_BYTES).decode(errors="replace")
     return bool(_PROBES.search(text) and _TIMELINE.search(text))

@@ -98,6 +98,17 @@ def test_a_scenario_that_cannot_be_read_is_an_error_with_its_place(
     assert 'File "' not in done.stdout
 
 
+def test_what_an_exercise_gives_is_a_task_and_no_test(
+    pytest_on: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path
+) -> None:
+    given = tmp_path / "one" / "given"
+    given.mkdir(parents=True)
+    (given / "scenario.yaml").write_text(FIRST_STEPS.read_text())
+    (tmp_path / "one" / "exercise.yaml").write_text("title: an exercise\n")
+    done = pytest_on("--collect-only", "one")
+    assert done.returncode == pytest.ExitCode.NO_TESTS_COLLECTED
+
+
 THROUGH = """
 title: Nothing but tools
 topology: {use: single}
