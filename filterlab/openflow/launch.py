@@ -17,11 +17,12 @@ import importlib.util
 import json
 import logging
 import signal
+import socket
 import sys
 import threading
 import traceback
 from pathlib import Path
-from types import ModuleType, TracebackType
+from types import FrameType, ModuleType, TracebackType
 from typing import Any, NoReturn
 
 from os_ken import cfg
@@ -63,21 +64,29 @@ def end_at_any_exception() -> None:
 
 
 def end_when_told() -> None:
-    """End at SIGTERM, and at SIGINT unless that is ignored; call it before any thread.
+    """End at SIGTERM, and at SIGINT unless that is ignored.
 
-    A thread waits for them, because the main one joins others for ever: a signal that
-    comes just before it blocks would not be heard until the next one.
+    Whichever thread a signal comes to, Python writes it to a socket at once, where
+    another thread waits for it: the main one joins others for ever, and would run a
+    handler only when it returns from there. To block the signals is not enough, since
+    libraries start threads of their own when they are imported.
     """
-    told = {signal.SIGTERM}
+    heard, told = socket.socketpair()
+    told.setblocking(False)
+    signal.set_wakeup_fd(told.fileno())
+    signal.signal(signal.SIGTERM, _told_elsewhere)
     if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:
-        told.add(signal.SIGINT)
-    signal.pthread_sigmask(signal.SIG_BLOCK, told)
+        signal.signal(signal.SIGINT, _told_elsewhere)
 
-    def wait() -> NoReturn:
-        signal.sigwait(told)
+    def wait(_open: socket.socket) -> NoReturn:
+        heard.recv(1)
         lines.end()
 
-    threading.Thread(target=wait, name="signals", daemon=True).start()
+    threading.Thread(target=wait, args=(told,), name="signals", daemon=True).start()
+
+
+def _told_elsewhere(_number: int, _frame: FrameType | None) -> None:
+    """A handler there has to be, or the signal would end the process by itself."""
 
 
 def _fault_of(
