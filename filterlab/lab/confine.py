@@ -140,6 +140,12 @@ def _make_room(order: dict[str, Any], stranger: int | None) -> None:
     for folder in order["hidden"]:
         if os.path.isdir(folder):
             _mount("none", folder, "tmpfs", _NOSUID | _NODEV, "size=64k,mode=0755")
+    owner = stranger or 0
+    room = (
+        f"size={order['disk_bytes']},nr_inodes=1000,mode=0700,uid={owner},gid={owner}"
+    )
+    _mount("none", order["folder"], "tmpfs", _NOSUID | _NODEV, room)
+    # After its room, which hides a folder too: the code may lie in there.
     for path, handle in shown.items():
         os.makedirs(path, exist_ok=True)
         # What is mounted below it would not come along, and need not.
@@ -148,11 +154,6 @@ def _make_room(order: dict[str, Any], stranger: int | None) -> None:
     for folder in order["emptied"]:
         if os.path.isdir(folder):
             _mount("none", folder, "tmpfs", _NOSUID | _NODEV, "size=64k,mode=0755")
-    owner = stranger or 0
-    room = (
-        f"size={order['disk_bytes']},nr_inodes=1000,mode=0700,uid={owner},gid={owner}"
-    )
-    _mount("none", order["folder"], "tmpfs", _NOSUID | _NODEV, room)
     os.chdir(order["folder"])
     for name, text in order["files"].items():
         with open(name, "wb") as file:
