@@ -1,13 +1,11 @@
-"""What a program of the lab starts with: nothing of it is the user's.
+"""The variables with which a program of the lab starts: none of them is the user's.
 
 A proxy variable there would change what a probe means, and a home folder what a tool
-remembers of another run; what ignores SIGINT cannot be ended by it.
+remembers of another run.
 """
 
 from __future__ import annotations
 
-import signal
-import threading
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -29,14 +27,3 @@ def environment(folder: Path, more: Mapping[str, str] | None = None) -> dict[str
         "XDG_STATE_HOME": home,
         **(more or {}),
     }
-
-
-def pass_no_ignorance_on() -> None:
-    """Let programs meet SIGINT as they are made to, though this process ignores it.
-
-    A shell's background job ignores it (POSIX, 2.11), and so does all that it starts,
-    until somebody has a handler: that is not inherited.
-    """
-    mine = threading.current_thread() is threading.main_thread()
-    if mine and signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
-        signal.signal(signal.SIGINT, lambda *_: None)

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Protocol
 
 from filterlab.lab.clock import NotInTime, wait_for
-from filterlab.lab.environment import environment, pass_no_ignorance_on
+from filterlab.lab.environment import environment
 from filterlab.lab.leftovers import end_marked, end_strangers
 from filterlab.lab.listeners import listening_ports
 from filterlab.lab.logs import LOG_LIMIT_BYTES, Log, LogWriter
@@ -282,7 +282,6 @@ class Supervisor:
         self._writer = LogWriter()
         self._mark = uuid.uuid4().hex
         self._numbers = itertools.count(1)
-        pass_no_ignorance_on()
 
     def start(
         self,

@@ -211,17 +211,6 @@ def test_stopping_uses_the_programs_own_signal(supervisor: Supervisor) -> None:
     assert process.exit_status == 5
 
 
-def test_a_lab_in_a_shells_background_stops_programs_all_the_same(
-    tmp_path: Path,
-) -> None:
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        with Supervisor(tmp_path) as supervisor:
-            test_stopping_uses_the_programs_own_signal(supervisor)
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
 def test_a_daemon_that_left_its_session_is_ended_too(
     supervisor: Supervisor, tmp_path: Path
 ) -> None:
