@@ -117,6 +117,10 @@ class OpenVSwitch:
                 words += _controller_words(bridge.name, controller)
         if words:
             self.vsctl(words[1:])
+        # What the datapath keeps by itself must be for one kind of frame each: where
+        # two of its flows overlap, Open vSwitch before 3.1.3 (Debian 12's) changes the
+        # wrong one, and frames go on as an earlier policy said.
+        self._appctl("upcall/disable-megaflows")
 
     def set_controller(self, bridges: Sequence[str], controller: str | None) -> None:
         """Point exchanges at a controller; they connect at once, without back-off."""
@@ -164,12 +168,18 @@ class OpenVSwitch:
         entries behind them up to half a second later (max-revalidator), or never if
         their entry has been taken out. Purged, they tell at once, and are made anew.
         """
-        process = self.processes["ovs-vswitchd"]
-        door = _HOME / f"ovs-vswitchd.{process.pid}.ctl"
-        argv = [_program("ovs-appctl"), "-t", str(door), "revalidator/purge"]
+        self._appctl("revalidator/purge")
+
+    def _appctl(self, command: str) -> None:
+        argv = [_program("ovs-appctl"), "-t", str(self._control_door), command]
         done = subprocess.run(argv, capture_output=True, text=True)
         if done.returncode != 0:
             raise RuntimeError(f"ovs-appctl: {done.stderr.strip()}")
+
+    @property
+    def _control_door(self) -> Path:
+        process = self.processes["ovs-vswitchd"]
+        return _HOME / f"ovs-vswitchd.{process.pid}.ctl"
 
     def stop(self) -> None:
         """End both daemons at once; their folders end with the seal."""
