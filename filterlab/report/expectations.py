@@ -194,6 +194,20 @@ def _certificate(expectation: Expectation, cell: Cell) -> str | None:
     return None
 
 
+def _page(expectation: Expectation, cell: Cell) -> str | None:
+    wanted, got = expectation.page, cell.typical.result
+    if wanted is None:
+        return None
+    if wanted.title is not None and got.title != wanted.title:
+        came = f'"{got.title}"' if got.title else "one without a title"
+        came = came if got.body_bytes else "none"
+        return f'expected the page "{wanted.title}", got {came}'
+    if wanted.leads_to is not None and got.location != wanted.leads_to:
+        where = got.location or "nowhere"
+        return f"expected to be led to {wanted.leads_to}, got {where}"
+    return None
+
+
 def _arrives(expectation: Expectation, cell: Cell) -> str | None:
     wanted, came = expectation.arrives, cell.arrived
     if wanted is None or (came is not None and came.whose == wanted):
@@ -259,5 +273,5 @@ def _rule(expectation: Expectation, cell: Cell) -> str | None:
 
 _WISHES = (
     *(_reaches, _outcome, _rate, _speed, _slower, _rule),
-    *(_exposes, _known_as, _certificate, _arrives),
+    *(_exposes, _known_as, _certificate, _page, _arrives),
 )

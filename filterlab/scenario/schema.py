@@ -27,6 +27,7 @@ from filterlab.scenario.detectorfile import Detector
 from filterlab.scenario.facts import Scalar
 from filterlab.scenario.item import Item
 from filterlab.scenario.outcomes import OUTCOMES
+from filterlab.scenario.pagefile import PageText
 from filterlab.scenario.problem import Problem, listed
 from filterlab.scenario.reference import Reference
 from filterlab.scenario.servicefile import Service, Url
@@ -69,7 +70,7 @@ HELLOS = {
 KINDS = ("fetch", "resolve", "connect", "throughput")
 RESULTS = (
     *("outcome", "reaches", "kbit_s", "slower_than_control", "rule"),
-    *("exposes", "known_as", "certificate", "arrives", "subscribers"),
+    *("exposes", "known_as", "certificate", "page", "arrives", "subscribers"),
 )
 
 
@@ -239,6 +240,7 @@ class Expectation(Item):
     exposes: Annotated[str, word_of(*SEEN)] | None = None
     known_as: Words | None = None  # what a log takes it for, as recognisers say
     certificate: CertificateText | None = None
+    page: PageText | None = None
     arrives: Annotated[str, word_of(*HELLOS)] | None = None
     at_least: Share | None = None
     between: Shares | None = None
@@ -300,6 +302,8 @@ class Expectation(Item):
             yield f"is known as {self.known_as}"
         if self.certificate is not None:
             yield self.certificate.text
+        if self.page is not None:
+            yield self.page.text
         if self.arrives is not None:
             yield f"arrives with {HELLOS[self.arrives]}"
         if self.subscribers is not None:

@@ -2,7 +2,8 @@
 
 The rule stays where it stands and lets pass what it met: taken out, it would leave the
 packets to a rule behind it. One that lets pass by itself is taken out, for the same
-reason. What no expectation about the rule needs is left out: later phases, and other
+reason, and so is one that lets a subscriber in: it leaves the packets to others anyway.
+What no expectation about the rule needs is left out: later phases, and other
 probes, unless those may decide what comes of these.
 """
 
@@ -13,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from filterlab.policy.admission import Admit
 from filterlab.policy.rules import Allow, Record, Rule
 from filterlab.runner.plan import Plan, make_plan
 from filterlab.scenario import content, source
@@ -60,7 +62,7 @@ def _neutralised(plan: Plan, one: Deciding) -> dict[str, Any]:
             kept.append(text)
         elif isinstance(rule.then, Record) and not _only_record(rules):
             continue  # it decides nothing: to let pass would take from those behind it
-        elif not isinstance(rule.then, Allow):
+        elif not isinstance(rule.then, Allow | Admit):
             later = {k: v for k, v in text.items() if k not in ("then", "residual")}
             kept.append({**later, "then": "allow"})
     return {**written, "rules": kept}

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from filterlab.probes.outcome import Outcome
+from filterlab.probes.result import ProbeResult
 from filterlab.report.cell import Cell
 from filterlab.report.expectations import check_all, expected, sentence
 from filterlab.report.exposure import Exposure
@@ -159,3 +160,31 @@ def test_what_a_log_holds_is_held_against_what_was_expected() -> None:
     (check,) = check_all(scenario(exposes="cover"), [cell(OK)])
     assert check.met is False
     assert "no capture could tell" in check.why
+
+
+PAGE = ProbeResult(status=200, title="Install it", body_bytes=300)
+LED = ProbeResult(status=302, location="http://certificate.example/")
+
+
+@pytest.mark.parametrize(
+    ("wish", "came", "why"),
+    [
+        ({"title": "Install it"}, PAGE, ""),
+        ({"leads_to": "http://certificate.example/"}, LED, ""),
+        ({"title": "News"}, PAGE, 'expected the page "News", got "Install it"'),
+        ({"title": "News"}, LED, 'expected the page "News", got none'),
+        (
+            {"title": "News"},
+            ProbeResult(status=200, body_bytes=9),
+            'expected the page "News", got one without a title',
+        ),
+        (
+            {"leads_to": "http://certificate.example/"},
+            PAGE,
+            "expected to be led to http://certificate.example/, got nowhere",
+        ),
+    ],
+)
+def test_the_page_that_comes(wish: dict[str, str], came: ProbeResult, why: str) -> None:
+    found = cell(replace(attempt(OK), result=came))
+    assert judged(found, page=wish) == (not why, why or OK.why)
