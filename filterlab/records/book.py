@@ -29,8 +29,10 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from filterlab.records.entries import Flow, Session, Subscriber
+from filterlab.records.loading import SetAside
 from filterlab.records.tables import (
     FLOW,
+    LOADED,
     METADATA,
     REQUEST,
     RETENTION,
@@ -79,16 +81,50 @@ class Book:
         subscribers: Iterable[Subscriber] = (),
     ) -> None:
         """Write all or nothing; raises NotWrittenError, and then nothing was."""
-        ids = dict(self._ids)
         try:
             with self._engine.begin() as connection:
-                for subscriber in subscribers:
-                    ids[subscriber.line] = self._enrol(connection, subscriber)
-                _insert(connection, SESSION, sessions, ids)
-                _insert(connection, FLOW, flows, ids)
+                ids = self._write(connection, flows, sessions, subscribers)
         except DBAPIError as error:
             raise NotWrittenError(_reason(error)) from None
         self._ids = ids
+
+    def load(self, found: SetAside, now_ms: int) -> int | None:
+        """Write what a run had set aside, all or nothing, and once.
+
+        Returns when it was written before (ms), and None if it was written now.
+        """
+        known = select(LOADED.c.loaded_ms).where(LOADED.c.digest == found.digest)
+        line = {"digest": found.digest, "loaded_ms": now_ms, "rows": found.rows}
+        try:
+            LOADED.create(self._engine, checkfirst=True)  # records may be older than it
+            with self._engine.begin() as connection:
+                before = connection.execute(known).scalar_one_or_none()
+                if before is not None:
+                    return int(before)
+                # First of all: who loads the same file meanwhile, waits and fails here.
+                connection.execute(LOADED.insert().values(**line))
+                ids = self._write(
+                    connection, found.flows, found.sessions, found.subscribers
+                )
+        except DBAPIError as error:
+            raise NotWrittenError(_reason(error)) from None
+        self._ids = ids
+        return None
+
+    def _write(
+        self,
+        connection: Connection,
+        flows: Sequence[Flow],
+        sessions: Sequence[Session],
+        subscribers: Iterable[Subscriber],
+    ) -> dict[str, int]:
+        """Write rows; returns the numbers of all lines that are known then."""
+        ids = dict(self._ids)
+        for subscriber in subscribers:
+            ids[subscriber.line] = self._enrol(connection, subscriber)
+        _insert(connection, SESSION, sessions, ids)
+        _insert(connection, FLOW, flows, ids)
+        return ids
 
     def _enrol(self, connection: Connection, subscriber: Subscriber) -> int:
         dialect = postgresql if connection.dialect.name == "postgresql" else sqlite

@@ -20,6 +20,7 @@ from sqlalchemy import func, select
 
 from filterlab.records import questions
 from filterlab.records.book import Book, NotWrittenError
+from filterlab.records.loading import NotReadableError, read_back
 from filterlab.records.moments import shown, span
 from filterlab.records.questions import Answer
 from filterlab.records.tables import FLOW, REQUEST, RETENTION, SESSION, SUBSCRIBER
@@ -76,6 +77,10 @@ def records(
     requests: Annotated[
         bool, typer.Option("--requests", help="Who has asked what, and been told?")
     ] = False,
+    load: Annotated[
+        Path | None,
+        typer.Option(help="Write what a run set aside (records-unwritten.jsonl)."),
+    ] = None,
     authority: Annotated[
         str, typer.Option(help="Who asks; it is written down.")
     ] = "an authority",
@@ -84,6 +89,11 @@ def records(
     """Ask what the operators recorded; each question is recorded as well."""
     try:
         ask = _question(address, port, at, subscriber, site, vpn, since, until)
+        if load is not None:
+            if ask is not None or requests:
+                raise _AskError("--load is no question; ask it afterwards")
+            print(_load(place, load))
+            return
         with Book(_database(place), create=False) as book:
             if requests:
                 _print_requests(book, as_json)
@@ -95,21 +105,42 @@ def records(
             now_ms = int(time.time() * 1000)
             rows = len(answer.rows)
             book.note_request(now_ms, authority, answer.question, rows)
+    except NotReadableError as error:
+        for problem in str(error).splitlines():
+            print(f"{problem}; nothing was loaded", file=sys.stderr)
+        raise typer.Exit(_BAD_INPUT) from None
     except (_AskError, NotWrittenError) as error:
         print(f"filterlab: error: {place}: {error}", file=sys.stderr)
         raise typer.Exit(_BAD_INPUT) from None
     _print_answer(answer, as_json)
 
 
-def _database(place: str) -> Path | str:
+def _place(place: str) -> Path | str:
     if "://" in place:
         return place
     path = Path(place)
-    if path.is_dir():
-        path /= FILE_NAME
-    if not path.exists():
+    return path / FILE_NAME if path.is_dir() else path
+
+
+def _database(place: str) -> Path | str:
+    found = _place(place)
+    if isinstance(found, Path) and not found.exists():
         raise _AskError("no records are here; does the scenario's policy record?")
-    return path
+    return found
+
+
+def _load(place: str, file: Path) -> str:
+    """Write what a run set aside; what came of it in words."""
+    found = read_back(file)
+    with Book(_place(place)) as book:
+        before = book.load(found, int(time.time() * 1000))
+        if before is not None:
+            return f"{file} was loaded at {shown(before, 'seconds')}; nothing is added"
+        told = f"{_connections(len(found.flows))} loaded, {found.rows:,} rows in all"
+        if found.too_old is None:
+            return told
+        gone = book.forget(*found.too_old)
+    return f"{told}; {_connections(gone)} let go as too old"
 
 
 def _question(

@@ -97,6 +97,15 @@ RETENTION = Table(
     Column("flows", BigInteger, nullable=False),
 )
 
+# Files of a run's unwritten rows that were loaded, by their content.
+LOADED = Table(
+    "loaded",
+    METADATA,
+    Column("digest", String, primary_key=True),  # SHA-256
+    Column("loaded_ms", BigInteger, nullable=False),
+    Column("rows", BigInteger, nullable=False),
+)
+
 # One for each question: who had an address and port, what a subscriber visited, who
 # visited a site, and what is too old.
 Index("flow_external", FLOW.c.external_ip, FLOW.c.external_port, FLOW.c.start_ms)

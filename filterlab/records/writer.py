@@ -16,6 +16,7 @@ from pathlib import Path
 
 from filterlab.records.book import Book, NotWrittenError
 from filterlab.records.entries import Flow, Session, Subscriber
+from filterlab.records.loading import FORGET
 
 # Often enough that a reader sees what has just ended; seldom enough that a disk's
 # synchronisation is shared by many rows.
@@ -111,10 +112,13 @@ class Writer:
 
     def _set_aside(self) -> None:
         rows = list(self._waiting)
-        lines = (
+        lines = [
             json.dumps({type(row).__name__.lower(): asdict(row)}, ensure_ascii=False)
             for row in rows
-        )
+        ]
+        if self._too_old is not None:
+            now_ms, days = self._too_old
+            lines.append(json.dumps({FORGET: {"now_ms": now_ms, "days": days}}))
         try:
             self._unwritten.write_text("\n".join(lines) + "\n")
         except OSError as error:

@@ -11,6 +11,7 @@ from sqlalchemy import create_engine, text
 from filterlab.records import questions
 from filterlab.records.book import DAY_MS, Book, NotWrittenError
 from filterlab.records.entries import Flow, Session, Subscriber
+from filterlab.records.loading import SetAside
 from tests.records.postgresql import PROGRAMS, serving
 
 needs_server = pytest.mark.skipif(
@@ -76,3 +77,15 @@ def test_what_is_too_old_is_gone_from_the_tables_files(server: str) -> None:
         assert book.forget(366 * DAY_MS, 365) == 50
         assert b"long-ago.example" not in on_disk()
     engine.dispose()
+
+
+@needs_server
+def test_what_a_run_set_aside_is_loaded_once(server: str) -> None:
+    lost = Flow("zoe", 1, 2, "tcp", "100.64.0.9", 1, None, None,
+                "lost.example", "198.18.0.5", 443, 3, 4)  # fmt: skip
+    aside = SetAside("a digest", [lost], [], [Subscriber("zoe", "Zoe Example")])
+    with Book(server) as book:
+        assert book.load(aside, 7) is None
+        assert book.load(aside, 8) == 7
+        [row] = questions.visitors(book, "lost.example").rows
+        assert row["name"] == "Zoe Example"

@@ -197,6 +197,15 @@ def test_a_database_that_somebody_holds_costs_no_row_and_is_said(
     assert f"rows are in {UNWRITTEN}" in said
     kept = Counter(rows(file, FLOWS)) if rows(file, "PRAGMA table_info(flow)") else 0
     assert set_aside(out) + (kept or Counter()) == captured(out)
+    # Loaded, and loaded again: all rows are there, and none of them twice.
+    load = [*FILTERLAB, "records", str(out), "--load", str(out / UNWRITTEN)]
+    for word in ("loaded, ", "nothing is added"):
+        done = subprocess.run(load, capture_output=True, text=True)
+        assert done.returncode == 0 and word in done.stdout, done.stderr
+        assert Counter(rows(file, FLOWS)) == captured(out)
+    named = rows(file, "SELECT DISTINCT name FROM subscriber JOIN flow"
+                 " ON flow.subscriber_id = subscriber.id")  # fmt: skip
+    assert ("Alice Example",) in named
 
 
 def play_in_trouble(scenario: str, folder: str, trouble: str) -> list[Any]:
