@@ -117,10 +117,6 @@ class OpenVSwitch:
                 words += _controller_words(bridge.name, controller)
         if words:
             self.vsctl(words[1:])
-        # What the datapath keeps by itself must be for one kind of frame each: where
-        # two of its flows overlap, Open vSwitch before 3.1.3 (Debian 12's) changes the
-        # wrong one, and frames go on as an earlier policy said.
-        self._appctl("upcall/disable-megaflows")
 
     def set_controller(self, bridges: Sequence[str], controller: str | None) -> None:
         """Point exchanges at a controller; they connect at once, without back-off."""
@@ -170,11 +166,16 @@ class OpenVSwitch:
         """
         self._appctl("revalidator/purge")
 
-    def _appctl(self, command: str) -> None:
-        argv = [_program("ovs-appctl"), "-t", str(self._control_door), command]
+    def datapath_flows(self) -> list[str]:
+        """The flows that the datapath keeps by itself, as ovs-appctl(8) prints them."""
+        return self._appctl("dpctl/dump-flows", "-m").splitlines()
+
+    def _appctl(self, *command: str) -> str:
+        argv = [_program("ovs-appctl"), "-t", str(self._control_door), *command]
         done = subprocess.run(argv, capture_output=True, text=True)
         if done.returncode != 0:
             raise RuntimeError(f"ovs-appctl: {done.stderr.strip()}")
+        return done.stdout
 
     @property
     def _control_door(self) -> Path:

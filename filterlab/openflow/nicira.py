@@ -1,6 +1,7 @@
 """Open vSwitch's own actions: to look into another table on the way, and to learn.
 
-Source: Open vSwitch, lib/ofp-actions.c (nx_action_resubmit, nx_action_learn).
+Source: Open vSwitch, lib/ofp-actions.c (nx_action_resubmit, nx_action_learn,
+nx_action_multipath).
 """
 
 from __future__ import annotations
@@ -11,12 +12,16 @@ from filterlab.openflow.oxm import FIELDS
 from filterlab.openflow.tables import IPV4, Learn, Table
 
 _EXPERIMENTER, _NICIRA = 0xFFFF, 0x2320  # ofp_action_type, NX_VENDOR_ID
-_RESUBMIT_TABLE, _LEARN = 14, 16  # nx_action_subtype
+_MULTIPATH, _RESUBMIT_TABLE, _LEARN = 10, 14, 16  # nx_action_subtype
 _SAME_PORT = 0xFFF8  # OFPP_IN_PORT, in the 16 bits of OpenFlow 1.0
 _TELL_WHEN_GONE = 1  # NX_LEARN_F_SEND_FLOW_REM
 _FROM_VALUE = 1 << 13  # NX_LEARN_SRC_IMMEDIATE; without it, from a field
 
 _RESUBMIT = struct.Struct("!HHIHHB3x")
+_HASHES = (1, 3)  # NX_HASH_FIELDS_SYMMETRIC_L4, _L3L4_UDP: of UDP the one has no ports
+_REGISTER_0 = 0x00010004  # NXM_NX_REG0, which nothing reads
+
+_CHOOSING = struct.Struct("!HHIHHH2xHHI2xHI")
 _LEARNING = struct.Struct("!HHIHHHHQHBxHH")
 
 
@@ -24,6 +29,21 @@ def resubmit(table: Table) -> bytes:
     """Have another table's entry act as well, then go on."""
     return _RESUBMIT.pack(
         _EXPERIMENTER, _RESUBMIT.size, _NICIRA, _RESUBMIT_TABLE, _SAME_PORT, table
+    )
+
+
+def set_apart() -> bytes:
+    """Give each connection flows of its own in the datapath, whatever entry it meets.
+
+    A flow there is as wide as all that was looked at on the way: a hash over MAC
+    addresses, IP addresses and ports looks at each of them.
+    """
+    return b"".join(
+        _CHOOSING.pack(
+            *(_EXPERIMENTER, _CHOOSING.size, _NICIRA, _MULTIPATH, fields),
+            *(0, 0, 0, 0, 0, _REGISTER_0),
+        )
+        for fields in _HASHES
     )
 
 

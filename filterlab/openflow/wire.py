@@ -94,7 +94,8 @@ def _instructions(entry: Entry) -> bytes:
     done = b""
     if entry.meter is not None:
         done += _METER.pack(6, 8, entry.meter)
-    actions = b"" if entry.resubmit is None else nicira.resubmit(entry.resubmit)
+    actions = nicira.set_apart() if entry.apart else b""
+    actions += b"" if entry.resubmit is None else nicira.resubmit(entry.resubmit)
     actions += b"".join(map(nicira.learn, entry.learns)) + encode_outputs(entry.outputs)
     if actions:
         done += _ACTIONS.pack(4, _ACTIONS.size + len(actions)) + actions

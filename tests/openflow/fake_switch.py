@@ -143,7 +143,9 @@ class FakeSwitch:
                 fields["metadata"] = instruction.metadata
             elif isinstance(instruction, of.OFPInstructionActions):
                 for action in instruction.actions:
-                    self._output(action, entry, fields, way)
+                    # A hash into a register leads nowhere.
+                    if not isinstance(action, of.NXActionMultipath):
+                        self._output(action, entry, fields, way)
             else:
                 assert instruction.table_id > entry.table_id
                 following = instruction.table_id

@@ -48,10 +48,20 @@ def test_both_ways_of_a_connection_are_learnt(entry: Entry) -> None:
 def test_a_counted_frame_looks_into_the_table_and_goes_on() -> None:
     ports = [Port(1, Side.INSIDE), Port(2, Side.OUTSIDE)]
     found = [e for e in guard_entries(ports, counted=True) if e.resubmit is not None]
-    assert len(found) == 4
+    assert len(found) == 8
     for entry in found:
-        [action] = actions_of(entry)
+        *_, action = actions_of(entry)
         assert isinstance(action, ofproto_v1_3_parser.NXActionResubmitTable)
         assert action.table_id == Table.COUNT
-    plain = guard_entries(ports)
+    plain = list(guard_entries(ports))
     assert all(entry.resubmit is None for entry in plain)
+
+
+def test_each_connection_has_a_datapath_flow_of_its_own() -> None:
+    found = [e for e in guard_entries([Port(1, Side.INSIDE)]) if e.side is not None]
+    assert all(entry.apart for entry in found)
+    for entry in found:
+        hashes = actions_of(entry)
+        for hashed, fields in zip(hashes, (1, 3), strict=True):
+            assert isinstance(hashed, ofproto_v1_3_parser.NXActionMultipath)
+            assert (hashed.fields, hashed.dst, hashed.max_link) == (fields, "reg0", 0)

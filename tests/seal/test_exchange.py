@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import re
 import subprocess
 import sys
 import tarfile
@@ -144,7 +145,18 @@ def in_path() -> dict[str, Any]:
     got["dns"] = [lab.ask("dns", name) for name in (BLOCKED, FINE)]
     got["decided"] = lab.decided()
     got["counters"] = lab.request(do="counters")
+    got["datapath"] = lab.network.openvswitch.datapath_flows()
     return got
+
+
+# A connection's own, and alike for all its frames but those that open it: what matched
+# more flags of TCP would let its frames overtake each other, what matched less would
+# overlap with others.
+SHAPE = re.compile(
+    r"eth\(src=[0-9a-f:]+,dst=[0-9a-f:]+\),eth_type\(0x0800\),"
+    r"ipv4\(src=[0-9.]+,dst=[0-9.]+,proto=(6|17),tos=0/0,ttl=[0-9]+/0,frag=no\),"
+    r"(tcp\(src=\d+,dst=\d+\),tcp_flags\([+-]syn[+-]ack\)|udp\(src=\d+,dst=\d+\)),"
+)
 
 
 def test_a_box_in_the_path_resets_drops_redirects_and_answers(
@@ -162,6 +174,8 @@ def test_a_box_in_the_path_resets_drops_redirects_and_answers(
     actions = [line["action"] for line in got["decided"]]
     assert actions == ["reset", "reset", "drop", "inject_http", "inject_dns"]
     assert got["counters"]["exchanges"]["exchange"]["injected"] > 0
+    kept = [flow for flow in got["datapath"] if re.search("proto=(6|17),", flow)]
+    assert {SHAPE.search(flow) is None for flow in kept} == {False}, kept
 
 
 # --- beside the path -------------------------------------------------------------
