@@ -2,7 +2,9 @@
 
 A scenario is run once, however many of its expectations are selected and however many
 workers of pytest-xdist share them: the first to come runs it, the others wait for its
-result. Each run is a process of its own, so nothing of it can reach pytest.
+result. Each run is a process of its own, so nothing of it can reach pytest. Tests that
+look at captures or decisions get the same run by the fixture `filterlab_run`. What a
+session left is kept if anything in it failed, and removed if nothing did.
 """
 
 from __future__ import annotations
@@ -12,12 +14,14 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -31,6 +35,49 @@ _EXERCISE = "exercise.yaml"
 _EXERCISE_DEPTH = 3
 # Far above the largest scenario; the loader has its own, stricter limit.
 _LOOK_AT_BYTES = 1_000_000
+# What names this session's folder: xdist's own word where there are workers.
+_SESSION = pytest.StashKey[str]()
+# A check takes a second and a half to begin, and a fifth of one for each file.
+_CHECKED_AT_ONCE = 8
+_UNCHECKED = pytest.StashKey[list[Path]]()
+_FACTS = pytest.StashKey[dict[Path, Any]]()
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A scenario's one run in this session: where it is, and what it said."""
+
+    folder: Path
+    status: int
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture(scope="session")
+def filterlab_run(pytestconfig: pytest.Config) -> Callable[[Path], Run]:
+    """Give the run of a scenario file, the one that its expectations look at."""
+    return lambda scenario: _run_of(scenario, _shared_folder(pytestconfig))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Name the session; not by its process, as an earlier one may have had it."""
+    word = os.environ.get("PYTEST_XDIST_TESTRUNUID")
+    config.stash[_SESSION] = word or uuid.uuid4().hex
+    config.stash[_UNCHECKED], config.stash[_FACTS] = [], {}
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Name the session as xdist has told its workers."""
+    node.config.stash[_SESSION] = node.workerinput["testrunuid"]
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Remove the runs that nobody will ask about; of workers, others may need them."""
+    of_worker = hasattr(session.config, "workerinput")
+    if exitstatus == pytest.ExitCode.OK and not of_worker:
+        shutil.rmtree(_shared_path(session.config), ignore_errors=True)
 
 
 def pytest_collect_file(
@@ -39,6 +86,7 @@ def pytest_collect_file(
     """Take the YAML files that have probes and a timeline."""
     if file_path.suffix != ".yaml" or not _is_scenario(file_path):
         return None
+    parent.config.stash[_UNCHECKED].append(file_path)
     return ScenarioFile.from_parent(parent, path=file_path)
 
 
@@ -56,10 +104,7 @@ class ScenarioFile(pytest.File):
 
     def collect(self) -> Iterator[pytest.Item]:
         """One item an expectation and phase, named as a sentence."""
-        done = _filterlab("check", "--json", str(self.path))
-        if done.returncode != 0:
-            raise self.CollectError(done.stderr.strip())
-        facts = json.loads(done.stdout)
+        facts = self._facts()
         skipped = {
             text: one for one in facts["skipped"] for text in one["expectations"]
         }
@@ -68,6 +113,32 @@ class ScenarioFile(pytest.File):
             yield ExpectationItem.from_parent(
                 self, name=text, source=source, skipped=skipped.get(text)
             )
+
+    def _facts(self) -> Any:
+        """What a check says of the file; some that come later are checked with it."""
+        facts, unchecked = self.config.stash[_FACTS], self.config.stash[_UNCHECKED]
+        if self.path not in facts:
+            others = [path for path in unchecked if path != self.path]
+            together = [self.path, *others[: _CHECKED_AT_ONCE - 1]]
+            done = _filterlab("check", "--json", *map(str, together))
+            if done.returncode != 0:
+                # Another's faults are told in its own place.
+                together = [self.path]
+                done = _filterlab("check", "--json", str(self.path))
+            if done.returncode != 0:
+                raise self.CollectError(done.stderr.strip())
+            facts.update(zip(together, _each(done.stdout), strict=True))
+            unchecked[:] = [path for path in unchecked if path not in facts]
+        return facts[self.path]
+
+
+def _each(text: str) -> Iterator[Any]:
+    """The JSON values that follow one another in a text."""
+    decoder, text = json.JSONDecoder(), text.strip()
+    while text:
+        value, end = decoder.raw_decode(text)
+        yield value
+        text = text[end:].lstrip()
 
 
 class ExpectationItem(pytest.Item):
@@ -159,14 +230,14 @@ def _captured(folder: Path, indices: Sequence[int]) -> Iterator[str]:
             yield f"    captured in {place} frame {decision['capture_frame']}"
 
 
+def _shared_path(config: pytest.Config) -> Path:
+    mine = Path(tempfile.gettempdir()) / f"filterlab-pytest-{os.getuid()}"
+    return mine / config.stash[_SESSION]
+
+
 def _shared_folder(config: pytest.Config) -> Path:
     """One folder for all workers of this test run."""
-    run = os.environ.get("PYTEST_XDIST_TESTRUNUID")
-    if run is None:
-        # Not the process id, which an earlier session may have had.
-        run = getattr(config, "_filterlab_run", None) or uuid.uuid4().hex
-        config._filterlab_run = run  # type: ignore[attr-defined]
-    folder = Path(tempfile.gettempdir()) / f"filterlab-pytest-{os.getuid()}" / run
+    folder = _shared_path(config)
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
@@ -179,17 +250,26 @@ def _locked(path: Path) -> Iterator[None]:
 
 
 def _result_of(scenario: Path, shared: Path) -> dict[str, Any]:
-    """The result of the scenario's one run, made by whoever comes first."""
-    name = f"{scenario.stem}-{hashlib.sha1(str(scenario).encode()).hexdigest()[:8]}"
-    folder = shared / name
-    with _locked(shared / f"{name}.lock"):
-        if not (folder / "result.json").exists():
-            done = _filterlab("run", "--out", str(folder), str(scenario))
-            if not (folder / "result.json").exists():
-                raise UnmetError(f"the run left no result:\n{done.stderr}{done.stdout}")
+    """The result of the scenario's one run."""
+    folder = _run_of(scenario, shared).folder
     result: dict[str, Any] = json.loads((folder / "result.json").read_text())
     result["folder"] = str(folder)
     return result
+
+
+def _run_of(scenario: Path, shared: Path) -> Run:
+    """The scenario's one run, made by whoever comes first."""
+    scenario = scenario.resolve()
+    name = f"{scenario.stem}-{hashlib.sha1(str(scenario).encode()).hexdigest()[:8]}"
+    folder, known = shared / name, shared / f"{name}.json"
+    with _locked(shared / f"{name}.lock"):
+        if not known.exists():
+            done = _filterlab("run", "--out", str(folder), str(scenario))
+            if not (folder / "result.json").exists():
+                raise UnmetError(f"the run left no result:\n{done.stderr}{done.stdout}")
+            said = [done.returncode, done.stdout, done.stderr]
+            known.write_text(json.dumps(said))
+    return Run(folder, *json.loads(known.read_text()))
 
 
 def _filterlab(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -98,6 +98,17 @@ def test_a_scenario_that_cannot_be_read_is_an_error_with_its_place(
     assert 'File "' not in done.stdout
 
 
+def test_a_faulty_scenario_keeps_no_other_from_its_tests(
+    pytest_on: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path
+) -> None:
+    text = FIRST_STEPS.read_text().replace("clock: 60x", "clok: 60x")
+    (tmp_path / "bad.yaml").write_text(text)
+    (tmp_path / "good.yaml").write_text(FIRST_STEPS.read_text())
+    done = pytest_on("--collect-only", "-q", ".")
+    assert "bad.yaml:18:1: error:" in done.stdout
+    assert "good.yaml::other comes to ok during open" in done.stdout
+
+
 def test_what_an_exercise_gives_is_a_task_and_no_test(
     pytest_on: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path
 ) -> None:
@@ -149,6 +160,18 @@ def test_what_goes_through_a_tool_that_is_not_installed_is_skipped_by_name(
     assert runs_made(tmp_path) == []
 
 
+OWN = """
+import json
+from pathlib import Path
+
+def test_of_ones_own(filterlab_run):
+    run = filterlab_run(Path("reversed.yaml"))
+    assert run.status == 1
+    assert "not as expected, 3 of 4" in run.stdout
+    assert json.loads((run.folder / "result.json").read_text())["verdict"] in run.stdout
+"""
+
+
 @pytest.mark.seal
 @pytest.mark.parametrize("workers", [[], ["-n", "2"]], ids=["alone", "two workers"])
 def test_each_scenario_runs_once_and_a_failure_explains_itself(
@@ -158,10 +181,11 @@ def test_each_scenario_runs_once_and_a_failure_explains_itself(
     workers: list[str],
 ) -> None:
     two_scenarios(tmp_path)
-    done = pytest_on("-v", *workers, "reversed.yaml")
+    (tmp_path / "test_own.py").write_text(OWN)
+    done = pytest_on("-v", *workers, "reversed.yaml", "test_own.py")
     said = done.stdout
     assert done.returncode == pytest.ExitCode.TESTS_FAILED, said
-    assert re.search(r"\b1 failed, 3 passed in", said)
+    assert re.search(r"\b1 failed, 4 passed in", said)
     assert len(runs_made(tmp_path)) == 1
     name = "blocked comes to ok during first-steps"
     assert re.search(rf"^(FAILED|.*FAILED).*reversed.yaml::{name}", said, re.M)
@@ -175,3 +199,17 @@ def test_each_scenario_runs_once_and_a_failure_explains_itself(
     assert len(read_frames(Path(captured[1]))) >= int(captured[2])
     assert Path(captured[1]).is_relative_to(runs_made(tmp_path)[0].parent)
     assert "Traceback" not in said
+
+
+@pytest.mark.seal
+@pytest.mark.parametrize("workers", [[], ["-n", "2"]], ids=["alone", "two workers"])
+def test_a_session_that_passed_leaves_nothing(
+    lab: None,
+    pytest_on: Callable[..., subprocess.CompletedProcess[str]],
+    tmp_path: Path,
+    workers: list[str],
+) -> None:
+    (tmp_path / "good.yaml").write_text(FIRST_STEPS.read_text())
+    done = pytest_on(*workers, "good.yaml")
+    assert done.returncode == pytest.ExitCode.OK, done.stdout
+    assert not list((tmp_path / "temporary").glob("filterlab-pytest-*/*"))

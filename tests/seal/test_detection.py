@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from filterlab.replay.rehearsal import compare
+from filterlab.pytest_plugin import Run
 from filterlab.runner.plan import make_plan
 from filterlab.scenario import content
 
@@ -18,27 +17,22 @@ LAG_SECONDS = 600.0  # of the policy, by the scenario's clock
 
 
 def test_a_running_session_lives_until_its_server_is_listed_for_all(
-    needs: Callable[..., None], tmp_path: Path
+    needs: Callable[..., None], filterlab_run: Callable[[Path], Run]
 ) -> None:
     needs("openvpn", "ss-server", "stunnel", "microsocks", "tshark")
-    out = tmp_path / "run"
-    command = [sys.executable, "-m", "filterlab.cli", "run", str(SCENARIO)]
-    done = subprocess.run([*command, "--out", str(out)], capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
-    text = (out / "decisions.jsonl").read_text()
+    run = filterlab_run(SCENARIO)
+    assert run.status == 0, run.stdout + run.stderr
+    text = (run.folder / "decisions.jsonl").read_text()
     lines = [json.loads(line) for line in text.splitlines()]
     session, listed = seen_and_listed(lines)
     # No other was begun until then: what lived until the list is this one.
-    capture, client = out / "exchange-inside.pcapng", listed["flow"]["client"]
+    capture, client = run.folder / "exchange-inside.pcapng", listed["flow"]["client"]
     assert last_opened(capture, client, listed["time_of_day"]) == session
     struck = [one for one in lines if one["rule"] == "suspects"]
     struck = [one for one in struck if one["verdict"] == "block"]
     assert {one["flow"]["client"] for one in struck} == clients()
     assert session in {one["flow"]["client_port"] for one in struck}
     assert all(one["time"] >= listed["time"] for one in struck)
-    scenario = make_plan(SCENARIO).scenario
-    difference = compare(out, scenario.policies, scenario.clock)
-    assert not difference, str(difference)
 
 
 def seen_and_listed(lines: list[dict[str, Any]]) -> tuple[int, dict[str, Any]]:

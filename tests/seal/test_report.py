@@ -3,38 +3,26 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from filterlab.pytest_plugin import Run
 from filterlab.report.page import render
+from filterlab.scenario.content import scenarios
 from tests.report.ooni_format import faults
 
 # Issue 6: of the default run.
 MOST_BYTES = 2_000_000
 
 
-@pytest.fixture(scope="module")
-def default_run(
-    first_lack: str | None, tmp_path_factory: pytest.TempPathFactory
-) -> Path:
-    """The folder of the default run; nothing is in it where no seal can be made."""
-    folder = tmp_path_factory.mktemp("default") / "run"
-    if first_lack is None:
-        command = [sys.executable, "-m", "filterlab.cli", "run", "--out", str(folder)]
-        name = "belarus/2020-election-day"
-        subprocess.run([*command, name], capture_output=True, check=False)
-    return folder
-
-
 @pytest.fixture
-def folder(needs: Callable[..., None], default_run: Path) -> Path:
+def folder(needs: Callable[..., None], filterlab_run: Callable[[Path], Run]) -> Path:
+    """The folder of the default run."""
     needs("openvpn", "wireguard-go", "ss-server")
-    return default_run
+    return filterlab_run(scenarios()["belarus/2020-election-day"]).folder
 
 
 def lines(path: Path) -> list[dict[str, Any]]:
