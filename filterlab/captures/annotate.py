@@ -2,7 +2,8 @@
 
 A decision names its deciding frame by the SHA-1 of its bytes. A frame that leaves an
 exchange on one side and never arrived on the other was made by the exchange itself:
-nothing else can put one there.
+nothing else can put one there. Only of a flow that is led elsewhere the answers arrive
+under another address than the one under which they go on.
 """
 
 from __future__ import annotations
@@ -209,8 +210,13 @@ def _injections(
                 arrived[seen.digest] -= 1
                 continue
             before = [i for i in indices if moments[i].nanoseconds <= seen.nanoseconds]
-            if before:
-                yield seen.number, f"{MARK}injected by {_rule(decisions[before[-1]])}"
+            if not before:
+                continue
+            led = [i for i in before if decisions[i].get("action") == "redirect"]
+            # Another server's answer: it did arrive, under that server's address.
+            what = "answered elsewhere, led there" if led else "injected"
+            decision = decisions[(led or before)[-1]]
+            yield seen.number, f"{MARK}{what} by {_rule(decision)}"
 
 
 def _decided_by(decision: Mapping[str, Any]) -> str:

@@ -14,6 +14,7 @@ import pytest
 from filterlab.captures import pcapng
 from filterlab.captures.annotate import annotate
 from filterlab.captures.frames import read_frames
+from filterlab.captures.index import read_index
 from filterlab.captures.pcapng import INBOUND, OUTBOUND
 from filterlab.lab.capture import file_head
 
@@ -102,6 +103,14 @@ def test_the_deciding_frame_and_the_forged_one_are_commented(inside: Path) -> No
         (),
         (),
     ]
+
+
+def test_what_another_server_answers_is_no_forgery(inside: Path) -> None:
+    # The exchange puts the first server's address on it: as such it never arrived.
+    annotate(inside, [{**decision(HELLO, 1.0), "action": "redirect"}])
+    led = 'filterlab: answered elsewhere, led there by policies/by.yaml:14 "list"'
+    assert comments(inside)[1:] == [(led,), (), ()]
+    assert not read_index(inside).injected.any()
 
 
 def test_done_twice_it_gives_the_same_file(inside: Path) -> None:

@@ -5,17 +5,22 @@ from __future__ import annotations
 import json
 import sqlite3
 import subprocess
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from filterlab.pytest_plugin import Run
+from filterlab.runner.exposure import connections
 from filterlab.runner.plan import make_plan
 from filterlab.runner.stage import standing
+from filterlab.scenario import content
+from filterlab.scenario.policies import load_policy
 
 SCENARIO = Path(__file__).parents[2] / "scenarios" / "kazakhstan" / "2011-cafe.yaml"
 CLOCK = "clock: 10x"
 PAGE = "http://news.example/"
+GUEST, NEWS = "100.65.1.2", ("198.18.1.2", 80)
 ENTER = "http://portal.example/enter?name=Aigul&document=N04512345"
 # All of a browser that need not be; what it asks of its maker ends in the seal.
 BROWSER = [
@@ -79,6 +84,17 @@ def sessions(folder: Path, line: str) -> list[Any]:
     return kept
 
 
+def flows(folder: Path) -> list[tuple[Any, ...]]:
+    """The connections of the operator's records, with their bytes."""
+    with sqlite3.connect(folder / "records.sqlite") as book:
+        kept = book.execute(
+            "SELECT transport, internal_ip, internal_port, site_ip, site_port,"
+            " bytes_up, bytes_down FROM flow WHERE transport IN ('tcp', 'udp')"
+        ).fetchall()
+    book.close()
+    return kept
+
+
 def test_the_journal_has_time_and_address(
     needs: Callable[..., None], filterlab_run: Callable[[Path], Run]
 ) -> None:
@@ -93,3 +109,11 @@ def test_the_journal_has_time_and_address(
     kept = sessions(run.folder, "regular")
     assert {one["internal_ip"] for one in kept} >= {"100.65.2.2"}
     assert all(one["end_ms"] >= one["start_ms"] for one in kept)
+    # What is led to the form is in the records to the byte as well.
+    capture = run.folder / "provider-inside.pcapng"
+    log = load_policy(content.policies()["kz-2011-cafe"])
+    captured = Counter((*one.ends, *one.sums) for one in connections(capture, log))
+    kept_too = Counter(flows(run.folder))
+    led = [one for one in kept_too if one[:2] == ("tcp", GUEST) and one[3:5] == NEWS]
+    assert led and all(one[-1] for one in led)
+    assert kept_too <= captured

@@ -11,6 +11,7 @@ from filterlab.policy.rules import Allow
 from filterlab.runner.plan import Plan, facts, make_plan
 from filterlab.scenario import content
 from filterlab.scenario.load import load_scenario
+from filterlab.scenario.problem import BadInput
 from filterlab.stories.deciding import Deciding, deciding
 from filterlab.stories.mutating import whose_turn
 from filterlab.stories.without import write_without
@@ -80,3 +81,18 @@ def test_in_time_it_is_every_rules_turn() -> None:
     drawn = [whose_turn(plan, str(seed)) for seed in range(100)]
     assert {one.text for one in drawn if one} == {one.text for one in deciding(plan)}
     assert whose_turn(plan, "a") == whose_turn(plan, "a")
+
+
+def test_a_story_whose_policies_have_no_rules_rests_on_what_they_record(
+    tmp_path: Path,
+) -> None:
+    name = "russia/2026-handed-over-evasions"
+    assert not deciding(plan_of(name))
+    file = content.scenarios()[name]
+    (tmp_path / "lists").symlink_to(file.parent / "lists")
+    without = tmp_path / file.name
+    text = file.read_text()
+    assert "policy: ru-2026-border-records" in text
+    without.write_text(text.replace("policy: ru-2026-border-records", "policy: open"))
+    with pytest.raises(BadInput, match="no records to read"):
+        make_plan(without)
