@@ -171,7 +171,9 @@ def _queue() -> Finding:
 
 def _subordinate_ids() -> Finding:
     present = not rootless() or subordinate_ids()
-    found = "mapped" if present else "no range in /etc/subuid, /etc/subgid"
+    found = "no range in /etc/subuid, /etc/subgid, or newuidmap may not map it"
+    if present:
+        found = "mapped"
     ids = "100000-165535"  # what adduser(8) gives the first user
     mend = f"sudo usermod --add-subuids {ids} --add-subgids {ids} $USER"
     return Finding("subordinate ids", present, False, found, "" if present else mend)

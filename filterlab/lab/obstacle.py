@@ -26,7 +26,7 @@ def namespace_obstacle(rootless: bool) -> Obstacle | None:
 
     The kernel's answer to a real attempt counts; the settings only explain it.
     """
-    kinds = ["--net", "--mount", "--pid", "--fork"]
+    kinds = ["--net", "--mount", "--pid", "--fork", "--mount-proc"]
     user = ["--user", "--map-root-user"] if rootless else []
     try:
         tried = subprocess.run(
@@ -63,6 +63,12 @@ def explain_refusal(said: str, rootless: bool) -> Obstacle:
             "AppArmor forbids user namespaces to ordinary users"
             " (kernel.apparmor_restrict_unprivileged_userns is 1)",
             "kernel.apparmor_restrict_unprivileged_userns=0",
+        )
+    if "mount /proc" in said:
+        return Obstacle(
+            f"parts of /proc are hidden, so that none can be mounted anew ({said})",
+            "start the container with --security-opt unmask=ALL (podman), or with"
+            " --security-opt systempaths=unconfined (Docker)",
         )
     return Obstacle(
         f"this system forbids user namespaces to uid {os.geteuid()} ({said})",

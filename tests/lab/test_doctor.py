@@ -53,3 +53,9 @@ def test_the_setting_that_forbids_namespaces_is_named(
 def test_a_container_that_forbids_them_to_root_is_named() -> None:
     found = obstacle.explain_refusal("unshare failed", rootless=False)
     assert "--cap-add SYS_ADMIN" in found.mend
+
+
+def test_a_container_that_hides_parts_of_proc_is_named() -> None:
+    said = "unshare: mount /proc failed: Operation not permitted"
+    for setting in ("unmask=ALL", "systempaths=unconfined"):
+        assert setting in obstacle.explain_refusal(said, rootless=True).mend
