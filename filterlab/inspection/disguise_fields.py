@@ -94,6 +94,13 @@ DISGUISES = (
         "its Mahalanobis distance, in hundredths",
     ),
     Field(
+        "tls_in_tls.ms",
+        "none",
+        Kind.NUMBER,
+        "tls_in_tls",
+        "milliseconds from the first of its four bursts to the last",
+    ),
+    Field(
         "dns.tunnel.zone",
         "none",
         Kind.NAME,

@@ -122,13 +122,15 @@ class Observer(Recogniser, Protocol):
 
 
 class Sizer(Observer, Protocol):
-    """An observer that, from some point on, goes by the sizes of packets alone."""
+    """An observer that, from some point on, goes by packets' sizes and times alone."""
 
     @property
     def by_size(self) -> bool:
         """Whether that point has been reached."""
 
-    def sized(self, from_client: bool, size: int, end: int) -> Finding | Answer:
+    def sized(
+        self, from_client: bool, size: int, end: int, now: float
+    ) -> Finding | Answer:
         """Take the next packet that has a payload; `end`: the number after it."""
 
 

@@ -145,7 +145,7 @@ class Watch(Ordering):
             if segment is not None and not self._goes_on(from_client, size, segment):
                 break
             count += 1
-            told = bool(sizers) and self._sized(sizers, from_client, size, segment)
+            told = bool(sizers) and self._sized(sizers, from_client, size, now, segment)
             if window is not None:
                 window.note(from_client, size, now)
                 if len(window.samples) in measurers:
@@ -156,11 +156,16 @@ class Watch(Ordering):
         return count
 
     def _sized(
-        self, sizers: _Sizers, from_client: bool, size: int, segment: Segment | None
+        self,
+        sizers: _Sizers,
+        from_client: bool,
+        size: int,
+        now: float,
+        segment: Segment | None,
     ) -> bool:
         """Show a size to those that go by it; true if one of them spoke."""
         end = 0 if segment is None else segment[0] + size & 0xFFFFFFFF
-        answers = [(n, sizer.sized(from_client, size, end)) for n, sizer in sizers]
+        answers = [(n, s.sized(from_client, size, end, now)) for n, s in sizers]
         said_so = [(name, said) for name, said in answers if said is not NEED_DATA]
         self._observed(said_so)
         return bool(said_so)

@@ -23,6 +23,7 @@ TRUTH: dict[str, frozenset[str]] = {
     "fetch-http3": _QUIC,
     "ntp": frozenset({"ntp"}),
     "stun": frozenset({"stun"}),
+    "dtls": frozenset({"dtls"}),
     # With their trackers. aria2 encrypts the handshake, and has peers by the DHT.
     "bittorrent": frozenset({"bittorrent", "http"}),
     "bittorrent-utp": frozenset({"bt-utp", "http"}),

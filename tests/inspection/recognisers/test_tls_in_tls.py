@@ -1,6 +1,10 @@
-"""Handshakes inside TLS, by the sizes of bursts."""
+"""Handshakes inside TLS, by the sizes and times of bursts."""
 
 from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -126,6 +130,124 @@ def test_does_not_count_what_is_sent_again() -> None:
     syn = dissect(talk.syn())
     assert isinstance(syn, Packet)
     assert TlsInTls(TCP, Reading()).observe(syn, True, 0.0) is NEED_DATA
+
+
+# --- real flows, and their times --------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A packet of a real flow."""
+
+    from_client: bool
+    size: int
+    ms: int
+    change: int | None  # where the ChangeCipherSpec begins
+    finished: int
+
+    def payload(self, first: bool) -> bytes:
+        data = b"\x16\x03" if first else b""
+        if self.change is not None:
+            record = b"\x17\x03\x03" + self.finished.to_bytes(2)
+            data = bytes(self.change) + _CCS + (record if self.from_client else b"")
+        return data[: self.size].ljust(self.size, b"\0")
+
+
+_SENT = re.compile(r"([+-])(\d+)@(\d+)(?:/(\d+))?(?:/(\d+))?$")
+
+
+def real_flows() -> dict[str, list[Sent]]:
+    text = Path(__file__).with_name("tls_flows.txt").read_text()
+    flows: dict[str, list[Sent]] = {}
+    for word in " ".join(re.findall("^[^#]*$", text, re.MULTILINE)).split():
+        if word.endswith(":"):
+            flow = flows[word[:-1]] = []
+            continue
+        found = _SENT.match(word)
+        assert found is not None, word
+        way, size, ms, change, finished = found.groups()
+        at = None if change is None else int(change)
+        flow.append(Sent(way == "+", int(size), int(ms), at, int(finished or 0)))
+    return flows
+
+
+FLOWS = real_flows()
+
+
+def told(flow: list[Sent], by_size: bool = False) -> object:
+    """What the recogniser says of a flow, told by sizes alone once it may be."""
+    subject, talk = TlsInTls(TCP, Reading()), Talk()
+    for number, sent in enumerate(flow):
+        data = sent.payload(first=not number)
+        packet = dissect(talk.send(data) if sent.from_client else talk.reply(data))
+        assert isinstance(packet, Packet)
+        now = sent.ms / 1000
+        if by_size and subject.by_size:
+            end = packet.next_seq
+            said = subject.sized(sent.from_client, sent.size, end, now)
+        else:
+            said = subject.observe(packet, sent.from_client, now)
+        if said is not NEED_DATA:
+            return said
+    return subject.conclude()
+
+
+@pytest.mark.parametrize("by_size", [False, True])
+@pytest.mark.parametrize(
+    ("program", "found"),
+    [
+        ("trojan", True),
+        ("trojan-gfw", True),
+        ("vmess-ws-tls", True),
+        ("vless-tls", True),
+        ("pproxy-trojan", True),
+        ("anytls", False),  # it pads its first packets
+        ("stunnel", False),  # SOCKS inside answers once more
+        ("fetch-https", False),
+        ("curl-cffi-chrome", False),  # HTTP/2
+        ("doh-curl", False),
+    ],
+)
+def test_real_programs(program: str, found: bool, by_size: bool) -> None:
+    said = told(FLOWS[program], by_size)
+    assert isinstance(said, Finding) is found
+    if isinstance(said, Finding):
+        # From the inner ClientHello to the answer to the request: two round trips.
+        trip = 57
+        assert trip < int(said.fields["tls_in_tls.ms"][0]) < 8 * trip
+
+
+def later(flow: list[Sent], after: int, ms: int) -> list[Sent]:
+    """The flow with a silence before one of its packets."""
+    return [
+        replace(sent, ms=sent.ms + ms * (number >= after))
+        for number, sent in enumerate(flow)
+    ]
+
+
+def test_a_burst_ends_after_three_round_trips() -> None:
+    flow = FLOWS["trojan"]
+    sizes = [sent.size for sent in flow]
+    trip = flow[4].ms  # the client's answer to the outer server's flight
+    inner = sizes.index(262)  # the second packet of the inner server's flight
+    gap = flow[inner].ms - flow[inner - 1].ms
+    for ms, found in ((3 * trip - 1, True), (3 * trip, False)):
+        changed = later(flow, inner, ms - gap)
+        assert isinstance(told(changed), Finding) is found
+        assert isinstance(told(changed, by_size=True), Finding) is found
+    # Another direction begins another burst whenever it comes.
+    finished = sizes.index(86)
+    assert isinstance(told(later(flow, finished, 10 * trip)), Finding)
+
+
+def test_without_times_direction_alone_ends_a_burst() -> None:
+    talk = [
+        (_UP if sent.from_client else _DOWN, sent.payload(first=not number))
+        for number, sent in enumerate(FLOWS["trojan"])
+    ]
+    said = _said(talk, ends=True)
+    assert isinstance(said, Finding)
+    assert "tls_in_tls.ms" not in said.fields
 
 
 @given(st.lists(st.tuples(st.sampled_from(Direction), st.binary(max_size=120))))
