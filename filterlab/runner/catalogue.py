@@ -10,14 +10,14 @@ from typing import Any
 
 from filterlab.inspection.catalogue import RECOGNISERS
 from filterlab.map.drawing import draw_terminal
-from filterlab.map.graph import graph_of
-from filterlab.map.share import MapReport, describe
+from filterlab.map.share import MapReport
 from filterlab.map.svg import draw_svg
 from filterlab.policy.rules import Policy
 from filterlab.report.detection import detector_expected
 from filterlab.report.expectations import expected
 from filterlab.runner.plan import facts, make_plan
-from filterlab.runner.topologies import lay_out, topology_facts
+from filterlab.runner.setting import mapped
+from filterlab.runner.topologies import topology_facts
 from filterlab.scenario import content, source
 from filterlab.scenario.load import json_schema, load, load_scenario, model_schema
 from filterlab.scenario.policies import load_policy
@@ -218,14 +218,4 @@ def _counted(count: int, what: str) -> str:
 def drawn(path: Path) -> Drawn:
     """A scenario's map; raises BadInput."""
     plan = make_plan(path)
-    nodes, scenario = plan.node_of, plan.scenario
-    pairs = [
-        (nodes[client], nodes[service])
-        for client in scenario.clients
-        for service in scenario.services
-    ]
-    # Without the tools' devices: they are machines of subscribers counted already.
-    hosts = {node: plan.hosts[node] for node in nodes.values()}
-    topology = scenario.topology
-    topo = lay_out(topology.use, topology.parameters, hosts)
-    return Drawn(describe(graph_of(topo), pairs), scenario.title)
+    return Drawn(mapped(plan), plan.scenario.title)

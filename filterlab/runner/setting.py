@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from filterlab.map.graph import graph_of
-from filterlab.map.share import describe
+from filterlab.map.share import MapReport, describe
 from filterlab.map.svg import draw_svg
 from filterlab.runner.plan import Plan, PlannedProbe
 from filterlab.runner.topologies import lay_out
@@ -37,7 +37,7 @@ def setting_of(plan: Plan, decisions: Iterable[Mapping[str, Any]]) -> dict[str, 
     return {
         "probes": {planned.name: _way(plan, planned) for planned in plan.probes},
         "exchanges": plan.exchanges,
-        "map": _map(plan),
+        "map": draw_svg(mapped(plan)),
         "files": {name: text for name in sorted(sources) if (text := _text(name))},
     }
 
@@ -69,8 +69,8 @@ def _exchanges(plan: Plan, client: str, server: str) -> list[str]:
     return []
 
 
-def _map(plan: Plan) -> str:
-    """The picture that `filterlab map` draws: without the devices of tools."""
+def mapped(plan: Plan) -> MapReport:
+    """A scenario's map, without tools' devices: their subscribers are on it already."""
     nodes, scenario = plan.node_of, plan.scenario
     pairs = [
         (nodes[client], nodes[service])
@@ -80,7 +80,7 @@ def _map(plan: Plan) -> str:
     hosts = {node: plan.hosts[node] for node in nodes.values()}
     topology = scenario.topology
     topo = lay_out(topology.use, topology.parameters, hosts)
-    return draw_svg(describe(graph_of(topo), pairs))
+    return describe(graph_of(topo), pairs)
 
 
 def _text(name: str) -> str | None:

@@ -18,13 +18,11 @@ from filterlab.scenario.item import Item
 from filterlab.scenario.problem import listed
 from filterlab.scenario.values import (
     HostName,
-    Reads,
     Seconds,
     Shares,
     Unreadable,
     Words,
-    WrongShape,
-    decimal,
+    number_range,
     one_or_more,
     word_of,
 )
@@ -41,18 +39,8 @@ Nobody = Annotated[
 ]
 
 
-def _ratio(value: object) -> tuple[float, float]:
-    if not isinstance(value, list) or len(value) != 2:
-        raise WrongShape("two numbers: [least, most]")
-    # 1,000 times the bytes of a visit is no match by any measure.
-    least, most = (decimal(0, 1000)(part) for part in value)
-    if least > most:
-        raise Unreadable("the smaller number first", says="runs backwards")
-    return least, most
-
-
-_NUMBERS = {"type": "number", "minimum": 0, "maximum": 1000}
-Ratio = Annotated[tuple[float, float], Reads(_ratio, type="array", items=_NUMBERS)]
+# 1,000 times the bytes of a visit is no match by any measure.
+Ratio = Annotated[tuple[float, float], number_range(1000)]
 
 
 class Found(Item):

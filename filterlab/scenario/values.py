@@ -239,16 +239,23 @@ def word_of(*choices: str) -> Reads:
     return Reads(choice(*choices), enum=list(choices))
 
 
-def _pair(value: Any) -> tuple[float, float]:
-    if not isinstance(value, list) or len(value) != 2:
-        raise WrongShape("two numbers: [least, most]")
-    least, most = (decimal(0, 1)(part) for part in value)
-    if least > most:
-        raise Unreadable("the smaller number first", says="runs backwards")
-    return least, most
+def number_range(most: float) -> Reads:
+    """Reads two numbers from 0 to `most`, the smaller one first."""
+
+    def read(value: Any) -> tuple[float, float]:
+        if not isinstance(value, list) or len(value) != 2:
+            raise WrongShape("two numbers: [least, most]")
+        low, high = (decimal(0, most)(part) for part in value)
+        if low > high:
+            raise Unreadable("the smaller number first", says="runs backwards")
+        return low, high
+
+    return Reads(read, type="array", items=_number(most))
 
 
-_NUMBER = {"type": "number", "minimum": 0, "maximum": 1}
+def _number(most: float) -> dict[str, Any]:
+    return {"type": "number", "minimum": 0, "maximum": most}
+
 
 Words = Annotated[str, Reads(text)]
 Seconds = Annotated[float, Reads(seconds, type="string", examples=["10s", "2m"])]
@@ -259,5 +266,5 @@ Truth = Annotated[bool, Reads(yes_or_no, type="boolean")]
 HostName = Annotated[str, Reads(host_name)]
 NodeName = Annotated[str, Reads(node_name)]
 IpAddress = Annotated[Address, Reads(address)]
-Share = Annotated[float, Reads(decimal(0, 1), **_NUMBER)]
-Shares = Annotated[tuple[float, float], Reads(_pair, type="array", items=_NUMBER)]
+Share = Annotated[float, Reads(decimal(0, 1), **_number(1))]
+Shares = Annotated[tuple[float, float], number_range(1)]
