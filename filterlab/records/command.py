@@ -103,8 +103,7 @@ def records(
                 return
             answer = ask(book)
             now_ms = int(time.time() * 1000)
-            rows = len(answer.rows)
-            book.note_request(now_ms, authority, answer.question, rows)
+            book.note_request(now_ms, authority, answer.question, len(answer.rows))
     except NotReadableError as error:
         for problem in str(error).splitlines():
             print(f"{problem}; nothing was loaded", file=sys.stderr)
