@@ -41,6 +41,7 @@ class Account:
         self._is_open = False  # the policy in force wants records
         self._waiting: list[Callable[[], Any]] = []
         self._seconds_unasked = 0.0
+        self._asked = -math.inf
 
     def change(self, records: Records | None) -> Iterator[bytes]:
         """What the switch is told when a policy comes into force."""
@@ -67,20 +68,34 @@ class Account:
         else:
             self._ledger.led(effect)
 
-    def removed(self, entry: Counted, now: float) -> bool:
-        """Whether an entry that is gone was one that counts."""
+    def removed(self, entry: Counted, idle_since: float) -> bool:
+        """Whether an entry that is gone was one that counts.
+
+        One that was idle tells since when; what any other had left to tell came at some
+        time after the last question.
+        """
         if not entry.cookie & LEARNT_COOKIE:
             return False
-        seen = now - entry.idle_seconds * self._clock_rate
+        seen = idle_since if entry.idle_seconds else self._asked
         self._ledger.removed(entry.match, entry.bytes, entry.packets, seen)
         self.settle_up()
         return True
 
-    def counted(self, entries: Iterable[Counted], now: float) -> None:
-        """What the switch has answered, asked what met its entries."""
+    def asks(self, now: float) -> float:
+        """The switch is asked now; returns when it was asked before."""
+        before, self._asked = self._asked, now
+        return before
+
+    def counted(self, entries: Iterable[Counted], since: float) -> None:
+        """What the switch has answered, asked what has met its entries since then.
+
+        Between two questions nobody knows when a packet came. The earlier one is taken:
+        the clock may have leapt before the later one, and a connection's last packets
+        were then years on the way.
+        """
         for entry in entries:
             if entry.cookie & LEARNT_COOKIE:
-                self._ledger.counted(entry.match, entry.packets, now)
+                self._ledger.counted(entry.match, entry.packets, since)
 
     def wants_counts(self, seconds: float) -> bool:
         """Whether the switch should be asked now, so long after the last call."""

@@ -230,8 +230,10 @@ class Exchange:
     # --- records ---------------------------------------------------------------
 
     def _ask_counts(self) -> None:
+        since = self._account.asks(self._clock.now())
+
         def answer(message: bytes) -> None:
-            self._account.counted(wire.read_entries(message), self._clock.now())
+            self._account.counted(wire.read_entries(message), since)
 
         self._out.append(wire.ask_entries(self._expect(answer), Table.COUNT))
         self._flush()
@@ -363,7 +365,7 @@ class Exchange:
         self._timers.at(end, remove)
 
     def _entry_gone(self, gone: wire.Counted) -> None:
-        if self._account.removed(gone, self._clock.now()):
+        if self._account.removed(gone, self._clock.ago(gone.idle_seconds)):
             return
         if tables.generation_of(gone.cookie) != self._generation:
             return  # its meter went with its policy

@@ -133,20 +133,20 @@ class Ledger:
         found.ways += ways
         self._open |= dict.fromkeys(ways, found)
 
-    def counted(self, match: Mapping[str, Value], packets: int, now: float) -> None:
-        """So many packets have met an entry by now."""
+    def counted(self, match: Mapping[str, Value], packets: int, since: float) -> None:
+        """So many packets have met an entry, those that are new not before `since`."""
         way = _matched(match)
         found = self._open.get(way)
         if found is not None and packets > found.counted.get(way, packets):
             found.counted[way] = packets
-            found.last = max(found.last, now)
+            found.last = max(found.last, since)
 
     def removed(
         self, match: Mapping[str, Value], bytes_: int, packets: int, now: float
     ) -> None:
         """An entry is gone, after so many packets with so many bytes on the wire.
 
-        `now` is when the last of them can have come, unless it was known before.
+        `now` is when the last of them came, unless it was known before.
         """
         self.counted(match, packets, now)
         way = _matched(match)

@@ -24,12 +24,20 @@ class Clock:
         self._monotonic = monotonic()
         self._zero = self._shown = time() if starts is None else starts
         self._begun = False
+        self._leaps: list[tuple[float, float]] = []  # when, by the real clock; how far
         self._lock = threading.Lock()
 
     def now(self) -> float:
         """Seconds since 1970; they never go back."""
         with self._lock:
             return self._now()
+
+    def ago(self, seconds: float) -> float:
+        """What it showed so many real seconds ago: before a leap, if that was since."""
+        with self._lock:
+            then = monotonic() - seconds
+            leapt = sum(far for moment, far in self._leaps if moment > then)
+            return self._now() - seconds * self.rate - leapt
 
     def _now(self) -> float:
         return self._shown + (monotonic() - self._monotonic) * self.rate
@@ -44,7 +52,9 @@ class Clock:
                 self._begun = True
                 self._zero, self._monotonic = self._shown, monotonic()
             ahead = self._zero + at_seconds - self._now()
-            self._shown += max(0.0, ahead)
+            if ahead > 0:
+                self._shown += ahead
+                self._leaps.append((monotonic(), ahead))
 
 
 class Timers:

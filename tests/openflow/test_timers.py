@@ -21,6 +21,14 @@ def test_a_clock_begins_with_its_first_leap_and_never_goes_back() -> None:
     assert clock.now() >= there
 
 
+def test_what_it_showed_before_a_leap_is_no_leap_ago() -> None:
+    clock = Clock(60.0, STARTS)
+    clock.advance_to(0.0)
+    clock.advance_to(86_400.0)
+    assert clock.ago(0.0) >= STARTS + 86_400
+    assert clock.ago(3600.0) < STARTS  # an hour ago, as good as the day before
+
+
 def test_a_leap_makes_what_has_become_due_in_its_order() -> None:
     clock = Clock(1.0, STARTS)
     timers = Timers(clock)
