@@ -138,7 +138,8 @@ class TlsInTls:
     false_positives: ClassVar[str] = (
         "a plain HTTPS exchange whose first request and answers happen to have these "
         "sizes (uploads, long-lived connections), and the cells of Tor; misses "
-        "multiplexed and shaped tunnels, and inner traffic that is not TLS"
+        "multiplexed and shaped tunnels, a handshake that stalls for three round "
+        "trips, and inner traffic that is not TLS"
     )
 
     __slots__ = (
