@@ -37,6 +37,8 @@ _EXERCISE_DEPTH = 3
 _LOOK_AT_BYTES = 1_000_000
 # What names this session's folder: xdist's own word where there are workers.
 _SESSION = pytest.StashKey[str]()
+# Columns in which no line of a run's table has to break: a test may look for it.
+_WIDE = 200
 # A check takes a second and a half to begin, and a fifth of one for each file.
 _CHECKED_AT_ONCE = 8
 _UNCHECKED = pytest.StashKey[list[Path]]()
@@ -275,6 +277,7 @@ def _run_of(scenario: Path, shared: Path) -> Run:
 def _filterlab(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "filterlab.cli", *arguments],
+        env={**os.environ, "COLUMNS": str(_WIDE)},
         capture_output=True,
         text=True,
         check=False,
