@@ -43,13 +43,35 @@ _ORIGIN_SECONDS = 5.0
 Address = tuple[str, int]
 
 
+class Decisions:
+    """Where connections were going, as the exchange's file comes to say it."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._read_bytes = 0
+        self._led: dict[Address, Address] = {}
+
+    def led(self, client: Address) -> Address | None:
+        """Where this client's connection was going, if it is known by now."""
+        with self._path.open("rb") as file:
+            file.seek(self._read_bytes)
+            *lines, _ = file.read().split(b"\n")  # the last is half written, or empty
+        for line in lines:
+            self._read_bytes += len(line) + 1
+            if b'"redirect"' in line:
+                flow = json.loads(line)["flow"]
+                ends = flow["client"], flow["client_port"]
+                self._led[ends] = flow["server"], flow["server_port"]
+        return self._led.get(client)
+
+
 class Interceptor:
     """The conditions, and the certificates that have been forged."""
 
     def __init__(self, order: dict[str, Any]) -> None:
         self._names = frozenset(order["names"])
         self._trusted = order["ca_file"]
-        self._decisions = Path(order["decisions"])
+        self._decisions = Decisions(Path(order["decisions"]))
         self._issuer = x509.load_pem_x509_certificate(_read(order["issuer"]))
         key = serialization.load_pem_private_key(_read(order["issuer_key"]), None)
         assert isinstance(key, rsa.RSAPrivateKey)
@@ -65,20 +87,11 @@ class Interceptor:
         host, port = connection.getpeername()[:2]
         client = (host.removeprefix(_MAPPED), port)
         until = time.monotonic() + _TOLD_WITHIN_SECONDS
-        while (found := self._told(client)) is None:
+        while (found := self._decisions.led(client)) is None:
             if time.monotonic() > until:
                 raise ValueError(f"nobody has led {client} here")
             time.sleep(_LOOK_AGAIN_SECONDS)
         return found
-
-    def _told(self, client: Address) -> Address | None:
-        for line in reversed(self._decisions.read_text().splitlines()):
-            if '"redirect"' not in line or not line.endswith("}"):
-                continue
-            flow = json.loads(line)["flow"]
-            if (flow["client"], flow["client_port"]) == client:
-                return flow["server"], flow["server_port"]
-        return None
 
     def tls_clienthello(self, data: Any) -> None:
         """Leave a connection alone unless all three conditions hold."""
