@@ -90,9 +90,7 @@ def records(
     try:
         ask = _question(address, port, at, subscriber, site, vpn, since, until)
         if load is not None:
-            if ask is not None or requests:
-                raise _AskError("--load is no question; ask it afterwards")
-            print(_load(place, load))
+            print(_load(place, load, alone=ask is None and not requests))
             return
         with Book(_database(place), create=False) as book:
             if requests:
@@ -128,8 +126,10 @@ def _database(place: str) -> Path | str:
     return found
 
 
-def _load(place: str, file: Path) -> str:
+def _load(place: str, file: Path, alone: bool) -> str:
     """Write what a run set aside; what came of it in words."""
+    if not alone:
+        raise _AskError("--load is no question; ask it afterwards")
     found = read_back(file)
     with Book(_place(place)) as book:
         before = book.load(found, int(time.time() * 1000))
