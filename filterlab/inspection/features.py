@@ -15,7 +15,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
-from typing import NamedTuple
 
 from filterlab.inspection.packet import ACK, SYN, Packet
 from filterlab.inspection.statistics import entropy, printable_bytes, set_bits
@@ -23,12 +22,8 @@ from filterlab.inspection.statistics import entropy, printable_bytes, set_bits
 FIRST_PACKETS = 8  # whose sizes are features of their own
 
 
-class Sample(NamedTuple):
-    """One packet with a payload."""
-
-    from_client: bool
-    size: int
-    seconds: float  # since the first packet of the flow
+Sample = tuple[bool, int, float]
+"""One packet with a payload: whether the client's, bytes, seconds since the first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +80,7 @@ class Window:
     def note(self, from_client: bool, size: int, now: float) -> None:
         """A packet with a payload that is neither the first one nor the client's."""
         began = now if self._began is None else self._began
-        self.samples.append(Sample(from_client, size, now - began))
+        self.samples.append((from_client, size, now - began))
         if from_client:
             self._request_at = now
         elif self._request_at is not None:
@@ -102,13 +97,13 @@ class Window:
 
     def total(self, from_client: bool) -> tuple[int, int]:
         """Packets and bytes of one direction."""
-        sizes = [s.size for s in self.samples if s.from_client is from_client]
+        sizes = [size for up, size, _ in self.samples if up is from_client]
         return len(sizes), sum(sizes)
 
     @property
     def seconds(self) -> float:
         """From the first packet of the flow to the last with a payload."""
-        return self.samples[-1].seconds if self.samples else 0.0
+        return self.samples[-1][2] if self.samples else 0.0
 
     @property
     def app_rtt(self) -> float | None:
@@ -151,7 +146,7 @@ def vector(window: Window) -> tuple[float, ...]:
     )
     first = window.first_payload
     length = len(first)
-    sizes = [s.size if s.from_client else -s.size for s in window.samples]
+    sizes = [size if up else -size for up, size, _ in window.samples]
     sizes = (sizes + [0] * FIRST_PACKETS)[:FIRST_PACKETS]
     numbers = (
         packets_up,

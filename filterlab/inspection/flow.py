@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from ipaddress import ip_address
-from typing import Any
+from typing import Any, NamedTuple
 
 TCP, UDP, ICMP, ICMPV6, GRE, ESP = 6, 17, 1, 58, 47, 50  # IANA protocol numbers
 PROTOCOL_NAMES = {
@@ -20,8 +19,7 @@ Ends = tuple[int, bytes, int, bytes, int]
 """Protocol, client, client port, server, server port: a flow's name in the table."""
 
 
-@dataclass(frozen=True, slots=True)
-class FlowKey:
+class FlowKey(NamedTuple):
     """The two ends of a flow; the client is whoever sent the first packet seen.
 
     Addresses are packed (4 or 16 bytes). Ports are 0 for protocols without them.

@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import ClassVar, Literal, Protocol
+from typing import ClassVar, Literal, NamedTuple, Protocol
 
 from filterlab.inspection.features import Window
 from filterlab.inspection.packet import Packet
@@ -43,8 +43,7 @@ NEED_DATA: Literal[Answer.NEED_DATA] = Answer.NEED_DATA
 NOT_MINE: Literal[Answer.NOT_MINE] = Answer.NOT_MINE
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(NamedTuple):
     """What a flow is, and the fields read from it (keys of `fields.FIELDS`).
 
     `message` holds the bytes that an answer is forged from, where one can be. A

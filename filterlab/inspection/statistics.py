@@ -21,7 +21,7 @@ _BYTE_VALUES = 256
 # sqrt(-ln(0.001 / 2) / 2).
 _DOUBT = 1.95
 # n log2(n), worked out once, for as many bytes as an Ethernet frame carries
-_BITS = (0.0, *(n * log2(n) for n in range(1, 1501)))
+_BITS = np.array((0.0, *(n * log2(n) for n in range(1, 1501))))
 
 
 def set_bits(data: bytes) -> int:
@@ -52,10 +52,11 @@ def entropy(data: bytes) -> float:
     if not data:
         return 0.0
     size = len(data)
-    counts: list[int] = np.bincount(np.frombuffer(data, np.uint8)).tolist()
+    counts = np.bincount(np.frombuffer(data, np.uint8))
     if size < len(_BITS):
-        return log2(size) - sum(map(_BITS.__getitem__, counts)) / size
-    return log2(size) - sum(n * log2(n) for n in counts if n) / size
+        return log2(size) - float(np.add.reduce(_BITS[counts])) / size
+    listed: list[int] = counts.tolist()
+    return log2(size) - sum(n * log2(n) for n in listed if n) / size
 
 
 def distance_from_chance(data: bytes) -> float:

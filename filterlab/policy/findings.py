@@ -33,7 +33,7 @@ class AnyFound:
     recognisers find none that is.
     """
 
-    __slots__ = ("_cannot", "_known", "_names", "_protocols", "_waited", "_wanted")
+    __slots__ = ("_cannot", "_known", "_protocols", "_waited", "_wanted")
 
     def __init__(
         self,
@@ -48,7 +48,6 @@ class AnyFound:
             for name in wish.finders:
                 waited.setdefault(name, set()).add(wish.key)
         self._waited = waited
-        self._names = frozenset(waited)
         self._protocols = protocols
         self._cannot = cannot
         # Recognisers name a few protocols only.
@@ -59,28 +58,30 @@ class AnyFound:
         watch = flow.watch
         if watch is None:
             return False
-        found, waits = watch.found, watch.pending
+        found = watch.found
         told: set[str] = set()
-        if found:
-            if self._is_any(found.values(), told):
-                return True
-            waits = waits.difference(found)
-        if self._protocols and not waits <= self._cannot:
-            return None
-        for name in self._names & waits:
-            if not self._waited[name] <= told:
+        if found and self._is_any(found.values(), told):
+            return True
+        for name in watch.pending:
+            if name not in found and self._may_tell(name, told):
                 return None
         return False
 
+    def _may_tell(self, name: str, told: set[str]) -> bool:
+        """Whether a recogniser may yet find what is wanted, these fields apart."""
+        if self._protocols and name not in self._cannot:
+            return True
+        keys = self._waited.get(name)
+        return keys is not None and not keys <= told
+
     def _is_any(self, found: Iterable[Finding], told: set[str]) -> bool:
         wanted, known = self._wanted, self._known
-        keys = wanted.keys()
         for finding in found:
             protocol, fields = finding.protocol, finding.fields
             if known.get(protocol, True) and self._is_protocol(protocol):
                 return True
-            for key in keys & fields.keys():
-                if key not in told:
+            for key in fields:
+                if key in wanted and key not in told:
                     told.add(key)
                     for wish in wanted[key]:
                         if True in map(wish, fields[key]):

@@ -58,7 +58,9 @@ def listed(
         headers.places[rows],
     )
     said = repeat(None) if right is None else right
-    return list(map(One, *(column.tolist() for column in columns), said))
+    # As `One._make` does it, without a call of Python's for every row.
+    each = zip(*(column.tolist() for column in columns), said, strict=False)
+    return list(map(tuple.__new__, repeat(One), each))
 
 
 def _after(flow: Numbers) -> Numbers:

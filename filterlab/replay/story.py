@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -39,8 +39,7 @@ class NoCapture(Exception):  # noqa: N818 - what it is, not an error of ours
     """A file that cannot be replayed; the text says which, and why."""
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
+class Told(NamedTuple):
     """One frame, and what was decided about its flow there."""
 
     capture: str
@@ -112,17 +111,24 @@ class Replay:
 
     def __iter__(self) -> Iterator[Told]:
         """Each line, as soon as it is known."""
+        with _seldom_collected():
+            yield from self._told()
+        self.summary.seconds = time.perf_counter() - self._started
+
+    def _told(self) -> Iterator[Told]:
+        """The lines; flows are let go of at the end, so that nobody has to count them.
+
+        Whoever looks for reference cycles looks at all that is held.
+        """
         engine = Engine(self._policy, random.Random(self._seed).random)
         passage = Passage(self.feed, engine, self._inside)
         teller = Teller(self._names, passage)
         summary = self.summary
-        with _seldom_collected():
-            for told in teller.tell():
-                verdict = told.verdict.value
-                summary.decisions[verdict] = summary.decisions.get(verdict, 0) + 1
-                yield told
+        for told in teller.tell():
+            verdict = told.verdict.value
+            summary.decisions[verdict] = summary.decisions.get(verdict, 0) + 1
+            yield told
         summary.flows, summary.looked_at = teller.flows, passage.given
-        summary.seconds = time.perf_counter() - self._started
 
 
 @contextmanager
@@ -214,7 +220,8 @@ def found_by(watch: Watch | None) -> dict[str, str]:
     found: dict[str, str] = {}
     for finding in watch.found.values():
         found.setdefault("protocol", finding.protocol)
-        found.update({key: ",".join(said) for key, said in finding.fields.items()})
+        for key, said in finding.fields.items():
+            found[key] = said[0] if len(said) == 1 else ",".join(said)
     return found
 
 

@@ -61,21 +61,20 @@ def sums_right(
 
 def _sums(data: NDArray[np.uint8], start: Numbers, end: Numbers) -> Numbers:
     """The sums of 16-bit words, read with the low byte first; none may be empty."""
+    # Words as they lie in the file are added in one pass over all packets, and what
+    # stands before the first and after the last of each by itself.
+    low, high = start + _WORD - 1 & -_WORD, end & -_WORD
     total = np.zeros(len(start), np.int64)
-    size = end - start
-    for phase in range(_WORD):
-        which = np.flatnonzero((start & _WORD - 1 == phase) & (size >= _WORD))
-        if not len(which):
-            continue
-        # Only what lies between the first and the last: all of it is converted.
-        first, count = start[which], size[which] // _WORD
-        words = data[first[0] : first[-1] + count[-1] * _WORD].view("<u4")
-        begin = (first - first[0]) // _WORD
-        bounds = np.stack([begin, begin + count], axis=1).ravel()[:-1]
+    which = np.flatnonzero(high > low)
+    if len(which):
+        begin, stop = low[which] // _WORD, high[which] // _WORD
+        words = data[begin[0] * _WORD : stop[-1] * _WORD].view("<u4")
+        bounds = (np.stack([begin, stop], axis=1) - begin[0]).ravel()[:-1]
         total[which] = np.add.reduceat(words, bounds, dtype=np.int64)[::2]
-    rest = size % _WORD
-    for number in range(_WORD - 1):
-        lone = np.flatnonzero(rest > number)
-        last = data[end[lone] - rest[lone] + number].astype(np.int64)
-        total[lone] += last << 8 * (number % 2)
-    return total
+    for first, last in ((start, np.minimum(low, end)), (np.maximum(low, high), end)):
+        for number in range(_WORD - 1):
+            lone = np.flatnonzero(first + number < last)
+            at = first[lone] + number
+            total[lone] += data[at].astype(np.int64) << 8 * (at & 1)
+    # Of a packet that begins in the middle of a word, low bytes were taken for high.
+    return np.where(start & 1, total % _ONES * 256, total)

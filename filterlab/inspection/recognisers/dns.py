@@ -6,6 +6,7 @@ Source: RFC 1035, 4.1 (header and question) and 4.2.2 (two length bytes over TCP
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from struct import Struct
 from typing import ClassVar
 
@@ -26,6 +27,7 @@ _HEADER_BYTES = 12
 _NOT_A_PLAIN_QUERY = 0xF800  # QR and OPCODE (RFC 1035, 4.1.1)
 _NAME_BYTES, _LABEL_BYTES = 255, 63  # RFC 1035, 2.3.4
 _LENGTH_BYTES = 2
+_SHARED = 8  # several recognisers read the same query, one after the other
 # Id; QR and OPCODE are 0; one question, nothing else (RFC 1035, 4.1.1)
 _ZERO, _ONE = b"\0", b"\1"
 ASKS = (None, None, range(8), None, _ZERO, _ONE, _ZERO, _ZERO, _ZERO, _ZERO)
@@ -52,6 +54,7 @@ TYPES = {  # IANA, DNS parameters
 }
 
 
+@lru_cache(_SHARED)
 def read_query(message: bytes) -> Finding | Answer:
     """The question of a DNS query, given its bytes from the header on."""
     if len(message) < _HEADER_BYTES:

@@ -94,12 +94,13 @@ class DnsTunnel:
 class _Zone:
     """The queries of one flow for names of one zone."""
 
-    __slots__ = ("asked", "bits", "length", "names", "odd")
+    __slots__ = ("_unweighed", "asked", "bits", "length", "names", "odd")
 
     def __init__(self) -> None:
         self.names: set[str] = set()
         self.asked = self.length = self.odd = 0
         self.bits = 0.0
+        self._unweighed: list[bytes] = []  # most flows never ask enough to be weighed
 
     def add(self, prefix: str, kind: str) -> None:
         """One query: what stands before the zone, and the type asked for."""
@@ -107,13 +108,15 @@ class _Zone:
         self.names.add(prefix)
         self.asked += 1
         self.length += len(raw)
-        self.bits += entropy(raw)
+        self._unweighed.append(raw)
         self.odd += kind in _TUNNEL_TYPES
 
     def is_tunnel(self) -> bool:
         """Whether so many new names carry so much."""
         if self.asked < _QUERIES or len(self.names) * 10 < self.asked * _NEW_IN_TEN:
             return False
+        self.bits += sum(map(entropy, self._unweighed))
+        self._unweighed.clear()
         is_dense = (
             self.bits >= _DENSE * self.asked and self.length >= _LONG * self.asked
         )

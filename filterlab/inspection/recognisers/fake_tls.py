@@ -33,6 +33,8 @@ _HEADER, _RECORD_MOST = 5, 16_640  # RFC 8446, 5.2: 2^14 + 256
 _SESSION_ID_AT, _SESSION_ID = 38, 32  # in the hello: 4 + 2 + 32; RFC 8446, D.4
 _FINISHED = (53, 69)
 _INIT = 64  # the obfuscated transport's first bytes
+_HELLO = ((0, _HANDSHAKE), (1, 3), (5, 1), (_HEADER + _SESSION_ID_AT, _SESSION_ID))
+_HELLO_READ = _HEADER + _SESSION_ID_AT + 1  # up to there a hello is looked at
 _RECORDS = 12  # a handshake that has more of them is something else
 
 
@@ -103,10 +105,11 @@ class FakeTls:
     def _read(self, direction: Direction, data: bytes) -> Finding | Answer:
         if direction is Direction.TO_CLIENT:
             return self._from_server(data)
-        wanted = _HEADER + _SESSION_ID_AT + 1
-        self._hello += data[: wanted - len(self._hello)]
-        if not _may_be_hello(self._hello):
-            return NOT_MINE
+        missing = _HELLO_READ - len(self._hello)
+        if missing:
+            self._hello += data[:missing]
+            if not _may_be_hello(self._hello):
+                return NOT_MINE
         return self._from_client(data)
 
     def conclude(self) -> Finding | Answer:
@@ -147,5 +150,4 @@ class FakeTls:
 
 def _may_be_hello(hello: bytearray) -> bool:
     """Whether these first bytes can be a hello with a session id of 32 bytes."""
-    known = {0: _HANDSHAKE, 1: 3, 5: 1, _HEADER + _SESSION_ID_AT: _SESSION_ID}
-    return all(at >= len(hello) or hello[at] == value for at, value in known.items())
+    return all(at >= len(hello) or hello[at] == value for at, value in _HELLO)
