@@ -1,7 +1,6 @@
 """An exchange that suspects, probes and lists, before a switch in Python."""
 
 import json
-from dataclasses import replace
 from ipaddress import IPv4Address
 from typing import Any
 
@@ -57,7 +56,7 @@ def test_a_suspect_is_looked_at_once_and_after_its_delay(lab: Lab) -> None:
     assert request["kinds"] == ["openvpn"]
     assert (request["address"], request["port"]) == (str(SERVER), FLOW.server_port)
     # Of a prober's own visit nothing is to be learned.
-    visit = replace(FLOW, client=IPv4Address(PROBERS[0]).packed, server_port=1)
+    visit = FLOW._replace(client=IPv4Address(PROBERS[0]).packed, server_port=1)
     lab.put(Position.IN_PATH, effects.Probe(visit, {}, SUSPICION), Forward())
     lab.arrive(to_server(), INSIDE)
     assert len(lab.timers.calls) == 1

@@ -14,6 +14,7 @@ from filterlab.runner.plan import make_plan
 
 SCENARIO = Path(__file__).parent / "scenarios" / "treatments.yaml"
 DELAY_SECONDS, FREEZE_BYTES, KBIT_S = 0.3, 20_000, 400
+LATE_SECONDS = 0.02  # of the resets of `looks`
 HELLO_BYTES = 8_000  # what a TLS handshake takes before the freeze counts, and more
 
 
@@ -50,6 +51,7 @@ def test_every_treatment_is_seen_by_client_and_wire(
 
 def looks_as_asked(inside: Path, outside: Path, port: int) -> None:
     """Every number of a forged packet is on the wire, to each end what is for it."""
+    of_port = f"tcp.port == {port}"
     fields = ("ip.id", "tcp.window_size_value", "tcp.flags", "ip.flags.df", "tcp.len")
     for capture, end in ((inside, "dst"), (outside, "src")):
         # Each side of the exchange has the packets of both directions.
@@ -57,9 +59,14 @@ def looks_as_asked(inside: Path, outside: Path, port: int) -> None:
         numbers = [[int(field, 0) for field in row] for row in forged]
         assert numbers == [[4660, 502, 0x014, 0, 3]] * 2
     # Nothing but the hello is longer than what was forged; lost, it is still expected.
-    ((start,), *_) = seen(
-        inside, f"tcp.srcport == {port} and tcp.len > 3", "tcp.seq_raw"
-    )
+    hello = f"tcp.srcport == {port} and tcp.len > 3"
+    ((start, said_at), *_) = seen(inside, hello, "tcp.seq_raw", "frame.time_epoch")
+    for capture in (inside, outside):
+        # However busy the machine is, what waits cannot come earlier than it must.
+        late = seen(capture, f"{of_port} and ip.ttl == 91", "frame.time_epoch")
+        waited = [float(at) - float(said_at) for (at,) in late]
+        assert len(waited) == 2
+        assert min(waited) >= LATE_SECONDS
     also = seen(outside, f"tcp.srcport == {port} and ip.ttl == 92", "tcp.seq_raw")
     ahead = [(int(seq) - int(start)) % 2**32 for (seq,) in also]
     assert ahead == [0, 1460]
