@@ -147,7 +147,7 @@ def test_a_heat_map_can_be_reached_and_read(
     found = page.evaluate(CONTRASTS)
     assert not [who for ratio, who in found if ratio < LEAST_CONTRAST]
     page.locator("td a").first.press("Enter")
-    page.wait_for_function("document.getElementById('cell-1').open")
+    page.locator("#cell-1[open]").wait_for(state="attached")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -183,7 +183,7 @@ def test_enter_opens_what_a_link_leads_to(visit: Open) -> None:
     link = page.locator("table a[href='#probe-2']")
     link.focus()
     page.keyboard.press("Enter")
-    page.wait_for_function("document.getElementById('probe-2').open")
+    page.locator("#probe-2[open]").wait_for(state="attached")
     assert page.get_by_text("Packet by packet", exact=True).last.is_visible()
 
 
