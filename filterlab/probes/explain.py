@@ -19,8 +19,9 @@ from filterlab.probes.result import Endpoint, ProbeResult
 Line = Mapping[str, Any]  # of decisions.jsonl
 
 _EXPLAINING_VERDICTS = ("block", "throttle")
-# These end with the flow that they strike, so they cannot explain another one.
-_OF_ONE_FLOW = ("inject_dns", "inject_http", "throttle")
+# These end with the flow that they strike, so they cannot explain another one: that
+# has a decision of its own, which may be written a moment later.
+_OF_ONE_FLOW = ("inject_dns", "inject_http", "redirect", "throttle")
 _DNS_PORT = 53  # IANA: domain
 # How well a decision fits, best first.
 _SAME_FLOW, _SAME_NAME, _SAME_PORT, _SAME_HOSTS, _STANDING = range(5)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from filterlab.pytest_plugin import Run
-from filterlab.runner.plan import make_plan
+from filterlab.runner.plan import Plan, make_plan
 from filterlab.scenario import content
 
 SCENARIO = content.scenarios()["russia/2023-vpn-detection"]
@@ -24,9 +24,10 @@ def test_a_running_session_lives_until_its_server_is_listed_for_all(
     assert run.status == 0, run.stdout + run.stderr
     text = (run.folder / "decisions.jsonl").read_text()
     lines = [json.loads(line) for line in text.splitlines()]
-    session, listed = seen_and_listed(lines)
+    seen, listed = seen_and_listed(lines)
     # No other was begun until then: what lived until the list is this one.
-    capture, client = run.folder / "exchange-inside.pcapng", listed["flow"]["client"]
+    capture, client = run.folder / "exchange-inside.pcapng", device("openvpn")
+    session = last_opened(capture, client, seen["time_of_day"])
     assert last_opened(capture, client, listed["time_of_day"]) == session
     struck = [one for one in lines if one["rule"] == "suspects"]
     struck = [one for one in struck if one["verdict"] == "block"]
@@ -35,22 +36,39 @@ def test_a_running_session_lives_until_its_server_is_listed_for_all(
     assert all(one["time"] >= listed["time"] for one in struck)
 
 
-def seen_and_listed(lines: list[dict[str, Any]]) -> tuple[int, dict[str, Any]]:
-    """The client's port of the session that gave its server away, and its listing."""
+def seen_and_listed(lines: list[dict[str, Any]]) -> tuple[dict[str, Any], ...]:
+    """What the prober saw of the server, and its listing.
+
+    The session of either subscriber may have given it away: they began together.
+    """
     (listed,) = (line for line in lines if line["verdict"] == "exposed")
-    probed = next(line for line in lines if line["action"] == "probed")
-    assert listed["time"] - probed["time"] >= LAG_SECONDS
+    probed = (line for line in lines if line["action"] == "probed")
+    seen = next(line for line in probed if line["flow"] == listed["flow"])
+    assert listed["time"] - seen["time"] >= LAG_SECONDS
     assert listed["finding"]["protocol"] == "openvpn"
-    return int(listed["flow"]["client_port"]), listed
+    return seen, listed
 
 
 def clients() -> set[str]:
     """The devices of both subscribers who use the server."""
+    return {device(name) for name in ("openvpn", "same server, other subscriber")}
+
+
+def device(name: str) -> str:
+    """The address of the one who uses this probe's tool."""
     plan = make_plan(SCENARIO)
-    names = ("openvpn", "same server, other subscriber")
-    used = [planned for planned in plan.probes if planned.name in names]
-    assert len({str(p.passage.hosts) for p in used if p.passage is not None}) == 1
-    return {plan.addresses(planned.client)[0] for planned in used}
+    (used,) = (planned for planned in plan.probes if planned.name == name)
+    assert used.passage is not None and str(used.passage.hosts) == servers(plan)
+    return plan.addresses(used.client)[0]
+
+
+def servers(plan: Plan) -> str:
+    """Where the server stands that both subscribers use."""
+    return next(
+        str(planned.passage.hosts)
+        for planned in plan.probes
+        if planned.name == "openvpn" and planned.passage is not None
+    )
 
 
 def last_opened(capture: Path, client: str, before: float) -> int:
