@@ -61,8 +61,7 @@ def expose(
 ) -> list[Effect]:
     """Put a server that the active prober has confirmed on the list of its rule."""
     assert isinstance(rule.then, Probe) and rule.then.block is not None
-    ends = key.protocol, key.client, key.client_port, key.server, key.server_port
-    block = blocks.add(rule, rule.then.block, ends, chance, now, why)
+    block = blocks.add(rule, rule.then.block, key, chance, now, why)
     line = Decision(
         now,
         Verdict.EXPOSED,

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from filterlab.pytest_plugin import Run
-from filterlab.runner.plan import Plan, make_plan
+from filterlab.runner.plan import make_plan
 from filterlab.scenario import content
 
 SCENARIO = content.scenarios()["russia/2023-vpn-detection"]
@@ -26,12 +26,13 @@ def test_a_running_session_lives_until_its_server_is_listed_for_all(
     lines = [json.loads(line) for line in text.splitlines()]
     seen, listed = seen_and_listed(lines)
     # No other was begun until then: what lived until the list is this one.
-    capture, client = run.folder / "exchange-inside.pcapng", device("openvpn")
+    client, _ = users = devices()
+    capture = run.folder / "exchange-inside.pcapng"
     session = last_opened(capture, client, seen["time_of_day"])
     assert last_opened(capture, client, listed["time_of_day"]) == session
     struck = [one for one in lines if one["rule"] == "suspects"]
     struck = [one for one in struck if one["verdict"] == "block"]
-    assert {one["flow"]["client"] for one in struck} == clients()
+    assert {one["flow"]["client"] for one in struck} == set(users)
     assert session in {one["flow"]["client_port"] for one in struck}
     assert all(one["time"] >= listed["time"] for one in struck)
 
@@ -49,26 +50,15 @@ def seen_and_listed(lines: list[dict[str, Any]]) -> tuple[dict[str, Any], ...]:
     return seen, listed
 
 
-def clients() -> set[str]:
-    """The devices of both subscribers who use the server."""
-    return {device(name) for name in ("openvpn", "same server, other subscriber")}
-
-
-def device(name: str) -> str:
-    """The address of the one who uses this probe's tool."""
+def devices() -> list[str]:
+    """Who uses the server: the one whose session lives on, and another subscriber."""
     plan = make_plan(SCENARIO)
-    (used,) = (planned for planned in plan.probes if planned.name == name)
-    assert used.passage is not None and str(used.passage.hosts) == servers(plan)
-    return plan.addresses(used.client)[0]
-
-
-def servers(plan: Plan) -> str:
-    """Where the server stands that both subscribers use."""
-    return next(
-        str(planned.passage.hosts)
-        for planned in plan.probes
-        if planned.name == "openvpn" and planned.passage is not None
-    )
+    names = ("openvpn", "same server, other subscriber")
+    used = [
+        planned for name in names for planned in plan.probes if planned.name == name
+    ]
+    assert len({str(p.passage.hosts) for p in used if p.passage is not None}) == 1
+    return [plan.addresses(planned.client)[0] for planned in used]
 
 
 def last_opened(capture: Path, client: str, before: float) -> int:
